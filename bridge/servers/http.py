@@ -1,0 +1,142 @@
+"""The one HTTP client: bound to a single origin, with redirects off and errors that hold no secret.
+
+The key is sent to exactly the scheme, host and port that it belongs to. A redirect is an error: other clients strip
+only ``Authorization`` when they follow one, and keep API-key headers (measured with httpx).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from bridge.errors import AuthError, NotFound, Refused, ServerError, UnexpectedReply, UnknownOutcome, Unreachable
+from bridge.keys import check_transport, origin
+
+if TYPE_CHECKING:
+    import httpx2
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+READ_TIMEOUT_S = 180.0
+"""Servers need up to a minute for a batch on a busy machine, and an abandoned request may still be carried out."""
+
+
+class Client:
+    """JSON over HTTP to one origin.
+
+    Args:
+        url: where the server is; its path is a prefix of all requests.
+        authorize: returns the authorisation headers for a request; called anew for each one.
+        allow_http: permit plain http to hosts other than this machine.
+        transport: for tests, any httpx2 transport.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        authorize: Callable[[], Mapping[str, str]] = dict,
+        *,
+        allow_http: bool = False,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        import httpx2
+
+        check_transport(url, allow_http=allow_http)
+        self.origin = origin(url)
+        self._prefix = httpx2.URL(url).path.rstrip("/")
+        self._authorize = authorize
+        self._http = httpx2.Client(
+            base_url=self.origin,
+            transport=transport,
+            follow_redirects=False,
+            trust_env=False,
+            timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=10.0),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def request(
+        self, method: Method, path: str, *, params: Mapping[str, Any] | None = None, body: object = None, what: str = ""
+    ) -> Any:
+        """Send one request, once, and return the parsed JSON reply (None for an empty one).
+
+        Args:
+            what: what this does, in a person's words, for error messages.
+
+        Raises:
+            Unreachable, AuthError, NotFound, Refused, UnexpectedReply: nothing was written.
+            UnknownOutcome: a write may have happened (connection lost, 5xx, unreadable reply).
+        """
+        import httpx2
+
+        what = what or f"{method} {path}"
+        headers = {"Accept": "application/json", **self._authorize()}
+        content = None
+        if body is not None:
+            content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+            headers["Content-Type"] = "application/json"
+        try:
+            reply = self._http.request(
+                method, self._prefix + path, params=dict(params or {}), content=content, headers=headers
+            )
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
+            raise Unreachable(
+                f"{self.origin}: cannot connect ({type(error).__name__}) to {what}",
+                remedy="is the server running, and is the url in campaign.yaml right?",
+            ) from None
+        except httpx2.HTTPError as error:
+            raise self._unclear(method, f"{self.origin}: {type(error).__name__} while trying to {what}") from None
+        return self._read(method, reply, what)
+
+    def _read(self, method: Method, reply: httpx2.Response, what: str) -> Any:
+        status = reply.status_code
+        if 200 <= status < 300:
+            if not reply.content:
+                return None
+            try:
+                return json.loads(reply.content)
+            except ValueError:
+                raise self._unclear(
+                    method, f"{self.origin}: the reply to {what} is not JSON (is this the server's address?)"
+                ) from None
+        detail = _detail(reply)
+        where = f"{self.origin}: {status} while trying to {what}{detail}"
+        if 300 <= status < 400:
+            raise UnexpectedReply(
+                f"{where}: it redirects elsewhere, and a key is never sent after a redirect",
+                remedy="put the address that it redirects to into campaign.yaml, if you trust it",
+            )
+        if status in (401, 403):
+            raise AuthError(where, remedy="check the key, and that its user may do this")
+        if status == 404:
+            raise NotFound(where, remedy="check the url (without /api) and the project")
+        if status >= 500 or status in (408, 429):
+            raise self._unclear(method, where)
+        raise Refused(where, remedy="see the reason above")
+
+    def _unclear(self, method: Method, reason: str) -> ServerError:
+        if method == "GET":
+            return UnexpectedReply(reason, remedy="run the command again; if it stays, look at the server's log")
+        return UnknownOutcome(reason, remedy="run the command again: it looks up what arrived before it sends anything")
+
+
+def _detail(reply: httpx2.Response) -> str:
+    """The server's own short reason, where there is one. Never the whole body: it may hold records or keys."""
+    try:
+        body = reply.json()
+    except ValueError:
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    detail = body.get("detail")
+    errors = body.get("validation_errors")
+    if isinstance(errors, dict) and errors:
+        name, messages = next(iter(errors.items()))
+        first = messages[0] if isinstance(messages, list) and messages else messages
+        if isinstance(first, str):
+            detail = f"{name}: {first}"
+    # The offending record is echoed after " :: "; it is the user's data and none of a log's business.
+    return f": {detail.split(' :: ')[0]:.300}" if isinstance(detail, str) else ""

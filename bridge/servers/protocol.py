@@ -1,0 +1,157 @@
+"""What an annotation server must be able to do, and the words in which it answers.
+
+A server is any object with the verbs of :class:`Server`; there is no base class. To add one, write one file, give it
+to the contract tests (``tests/contract``), and register a function ``connect(settings) -> Server`` under the entry
+point group ``annobridge.servers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from bridge.annotations import Annotation
+from bridge.records import Record
+
+if TYPE_CHECKING:
+    from bridge.templates import TaskTemplate
+
+Result = Literal["accepted", "rejected", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a server can do; templates and campaigns are checked against it before anything is created.
+
+    Args:
+        question_kinds: the question types that it can ask.
+        title_length: shortest and longest project title.
+        batch: records in one write that serve it best.
+        unique_keys: whether the server itself refuses a second record with the same key.
+        incremental: whether ``changes(cursor)`` costs only what changed.
+        ranking_ties: whether an annotator can give two items the same rank, or leave one out.
+    """
+
+    question_kinds: frozenset[str]
+    title_length: tuple[int, int]
+    batch: int
+    unique_keys: bool
+    incremental: bool
+    ranking_ties: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a campaign wants on the server.
+
+    ``repeats`` is how many instances of a repeated field the project must be able to show.
+    """
+
+    title: str
+    template: TaskTemplate
+    annotators_per_record: int = 1
+    repeats: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteProject:
+    """What is on the server: its id there, the address where people work, and how many records it holds."""
+
+    id: str
+    url: str
+    records: int
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A record as the server holds it: its id there, and how many suggestions (predictions) stand beside it."""
+
+    id: str
+    suggestions: int = 0
+    annotations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record in a write: accepted, rejected (with the reason), or unknown.
+
+    ``unknown`` means that it may be on the server: look it up before sending it again.
+    """
+
+    key: str
+    result: Result
+    reason: str = ""
+    remedy: str = ""
+    remote_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """All annotations that one record has on the server now. An empty tuple means that all were withdrawn."""
+
+    key: str
+    remote_id: str
+    annotations: tuple[Annotation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of the changes: what changed, and the cursor from which the next pull may start once all pages are read."""
+
+    records: Sequence[Answered]
+    cursor: str
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the annotators are: records on the server, with an answer, complete, and answers per person."""
+
+    records: int
+    answered: int
+    completed: int
+    submitted: Mapping[str, int] = field(default_factory=dict)
+    discarded: Mapping[str, int] = field(default_factory=dict)
+
+
+class Server(Protocol):
+    """The six verbs. After :meth:`ensure` the others speak of the project that it found or made.
+
+    All raise :class:`bridge.errors.ServerError` and its kinds; none ever sends a write twice on its own.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this server can do; known without asking it."""
+        ...
+
+    def ensure(self, project: Project, *, create: bool) -> RemoteProject:
+        """Find the campaign's project, or make it where ``create`` is true.
+
+        Raises:
+            NotFound: it is not there and ``create`` is false.
+            Conflict: something of that title is there, but made by hand or from another template.
+        """
+        ...
+
+    def find(self, keys: Iterable[str]) -> dict[str, list[Remote]]:
+        """Which of these keys are on the server; more than one entry for a key is a double."""
+        ...
+
+    def write(self, records: Sequence[Record]) -> list[Outcome]:
+        """Create records that are not there yet, one outcome for each, in order. Does not raise for unknown outcomes."""
+        ...
+
+    def changes(self, cursor: str = "") -> Iterator[Page]:
+        """Everything that was answered since the cursor (empty: everything), annotators by their names on the server."""
+        ...
+
+    def progress(self) -> Progress:
+        """Counts, as the server gives them now."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,0 +1,130 @@
+"""What text may leave us, and how its characters are counted.
+
+A lone surrogate makes a whole Label Studio project unreadable, and poisons an Argilla dataset behind a
+reply that looks harmless (both measured on real servers), so such text is stopped here, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from bridge.errors import ValueRejected
+
+MAX_TEXT = 1_000_000
+"""Longest text of one field or message, in Unicode code points. A person cannot read more than that in one task."""
+
+MAX_KEY = 200
+"""Longest record key, in code points (Argilla's limit for an external id that stays searchable)."""
+
+
+def check_text(text: str, name: str = "text", *, limit: int = MAX_TEXT) -> str:
+    """Return ``text`` unchanged if it can be stored, shown and sent anywhere; otherwise say what is wrong.
+
+    Raises:
+        ValueRejected: over ``limit`` code points, a NUL character, or half of a surrogate pair.
+
+    >>> check_text("tabs\\tand 😀 are fine")
+    'tabs\\tand 😀 are fine'
+    >>> check_text("\\ud83d", "prompt")
+    Traceback (most recent call last):
+    ...
+    bridge.errors.ValueRejected: prompt: character 1 is U+D83D, half of a surrogate pair
+      remedy: write the emoji or character whole (as UTF-8, or as both halves in JSON)
+    """
+    if len(text) > limit:
+        raise ValueRejected(
+            f"{name}: {len(text):,} characters, more than the {limit:,} that a person can be shown",
+            remedy="split the text into several records",
+        )
+    if "\0" in text:
+        raise ValueRejected(
+            f"{name}: character {text.index(chr(0)) + 1} is NUL, so this is binary data and not text",
+            remedy="decode it to text first",
+        )
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueRejected(
+                f"{name}: character {error.start + 1} is U+{ord(text[error.start]):04X}, half of a surrogate pair",
+                remedy="write the emoji or character whole (as UTF-8, or as both halves in JSON)",
+            ) from None
+    return text
+
+
+def check_key(key: object) -> str:
+    """Return a record key as text, or say why it cannot be one.
+
+    A key is 1 to 200 visible characters; whole numbers become text, so that an id column can be used as it is.
+
+    Raises:
+        ValueRejected: empty, too long, of another type, or with control characters.
+
+    >>> check_key(17)
+    '17'
+    """
+    if isinstance(key, int) and not isinstance(key, bool):
+        key = str(key)
+    if not isinstance(key, str):
+        raise ValueRejected(
+            f"key: {type(key).__name__} cannot be a record's key", remedy="use text or a whole number as the id"
+        )
+    check_text(key, "key", limit=MAX_KEY)
+    if not key.strip() or has_control(key):
+        raise ValueRejected("key: empty, or with control characters", remedy="use 1 to 200 visible characters")
+    return key
+
+
+def has_control(text: str) -> bool:
+    """Whether a text holds control characters (line breaks and tabs count).
+
+    >>> has_control("a\\tb"), has_control("a b")
+    (True, False)
+    """
+    return not text.isprintable() and any(unicodedata.category(c) == "Cc" for c in text)
+
+
+def utf16_offset(text: str, offset: int) -> int:
+    """Convert an offset in code points to one in UTF-16 units, the way browsers count.
+
+    >>> utf16_offset("😀 ok", 2)
+    3
+    """
+    return offset + sum(c > "\uffff" for c in text[:offset])
+
+
+def code_point_offset(text: str, offset: int) -> int:
+    """Convert an offset in UTF-16 units to one in code points; the inverse of :func:`utf16_offset`.
+
+    Raises:
+        ValueRejected: the offset falls inside a surrogate pair or behind the end of the text.
+
+    >>> code_point_offset("😀 ok", 3)
+    2
+    """
+    units = 0
+    for index, char in enumerate(text):
+        if units >= offset:
+            break
+        units += 2 if char > "\uffff" else 1
+    else:
+        index = len(text)
+    if units != offset:
+        raise ValueRejected(
+            f"offset {offset} is not the start of a character in a text of {len(text)} characters",
+            remedy="count in UTF-16 units, both halves of an emoji included",
+        )
+    return index
+
+
+def same_text(left: str, right: str) -> bool:
+    """Whether two texts say the same once Unicode form (NFC) and white space are normalised.
+
+    >>> same_text("caf\\u00e9  au lait\\n", "cafe\\u0301 au lait")
+    True
+    """
+    return left == right or _plain(left) == _plain(right)
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
