@@ -1,0 +1,52 @@
+# make help says what there is. Everything happens in .venv, which is made when it is first needed.
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean system
+
+BIN := .venv/bin
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: .venv/ready ## the whole loop on a real Label Studio with sample data; KEEP=1 leaves the server up
+	@echo "==> demo"
+	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
+
+test: system lint ## everything: system packages, lint, all tests (they install and start a Label Studio)
+	@echo "==> tests"
+	@$(BIN)/python -m pytest
+
+lint: .venv/ready ## ruff and mypy --strict
+	@echo "==> ruff and mypy"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean: ## remove .venv and what the tools leave behind
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+system:
+	@echo "==> system packages"
+	@tests/install-system-packages.sh
+
+# PYTHON=/path/to/python3 chooses the interpreter; otherwise the first one that is new enough.
+.venv/ready: requirements-dev.txt pyproject.toml
+	@echo "==> setting up .venv"
+	@set -e; found=""; \
+	for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$python"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "no Python 3.11 or newer on PATH; install one, or say: make PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	"$$found" -c 'import ensurepip, venv' 2>/dev/null || PYTHON="$$found" tests/install-system-packages.sh python3-venv; \
+	echo "    $$("$$found" --version), packages from requirements-dev.txt (a few minutes the first time)"; \
+	rm -rf .venv; \
+	"$$found" -m venv .venv; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps -r requirements-dev.txt; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .; \
+	touch $@

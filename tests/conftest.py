@@ -1,0 +1,19 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bridge.servers.local_label_studio import LocalLabelStudio
+
+
+@pytest.fixture(scope="session")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLabelStudio]:
+    """One live Label Studio for the whole run, with the administrator only; `add_user` gives more people.
+
+    The environment that it runs in stays in the user's cache between runs; its data does not.
+    """
+    with LocalLabelStudio(tmp_path_factory.mktemp("label-studio") / "home", say=print) as server:
+        yield server
