@@ -7,6 +7,8 @@ SHELL := /bin/sh
 .PHONY: help demo test lint clean system
 
 BIN := .venv/bin
+# The list is complete, so nothing is looked up beyond it.
+PIP_INSTALL := install --quiet --disable-pip-version-check --no-input --no-deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -33,20 +35,24 @@ system:
 	@echo "==> system packages"
 	@tests/install-system-packages.sh
 
-# PYTHON=/path/to/python3 chooses the interpreter; otherwise the first one that is new enough.
-.venv/ready: requirements-dev.txt pyproject.toml
+.venv/ready: .venv/packages pyproject.toml
+	@echo "==> installing annobridge into .venv"
+	@$(BIN)/python -m pip $(PIP_INSTALL) --no-build-isolation -e .
+	@touch $@
+
+# PYTHON=/path/to/python3 chooses the interpreter; otherwise the first suitable one (the lists are for 3.11 to 3.13).
+.venv/packages: requirements-dev.txt
 	@echo "==> setting up .venv"
 	@set -e; found=""; \
 	for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
-	    if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$python"; break; fi; \
+	    if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then found="$$python"; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \
-	    echo "no Python 3.11 or newer on PATH; install one, or say: make PYTHON=/path/to/python3" >&2; exit 1; \
+	    echo "no Python 3.11, 3.12 or 3.13 on PATH; install one, or say: make PYTHON=/path/to/python3" >&2; exit 1; \
 	fi; \
 	"$$found" -c 'import ensurepip, venv' 2>/dev/null || PYTHON="$$found" tests/install-system-packages.sh python3-venv; \
 	echo "    $$("$$found" --version), packages from requirements-dev.txt (a few minutes the first time)"; \
 	rm -rf .venv; \
 	"$$found" -m venv .venv; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps -r requirements-dev.txt; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .; \
+	$(BIN)/python -m pip $(PIP_INSTALL) -r requirements-dev.txt; \
 	touch $@

@@ -72,6 +72,12 @@ def install(say: Say) -> Environment:
     """
     if os.name != "posix":
         raise SetupError("a local Label Studio needs Linux or macOS", remedy="use WSL, or a server that runs elsewhere")
+    if sys.version_info >= (3, 14):
+        raise SetupError(
+            f"Label Studio {VERSION} runs on Python 3.11 to 3.13, and this is {sys.version_info.major}."
+            f"{sys.version_info.minor}",
+            remedy="run annobridge with one of those, or use a server that runs elsewhere",
+        )
     cache = Path(os.environ.get("ANNOBRIDGE_CACHE_DIR") or platformdirs.user_cache_dir("annobridge"))
     folder = cache / f"label-studio-{VERSION}-py{sys.version_info.major}{sys.version_info.minor}"
     made = Environment(folder)
