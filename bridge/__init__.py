@@ -1,3 +1,49 @@
-"""annobridge: carry model-written records to annotators and bring their judgement back as training data."""
+"""annobridge: carry model-written records to annotators and bring their judgement back as training data.
+
+>>> import bridge
+>>> bridge.Record(fields={"prompt": "2 + 2?", "response": "4"}).key
+'ddd849862eb99b283dd1d2f2daf30638'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from bridge.annotations import Annotation as Annotation
+    from bridge.campaign import Campaign as Campaign
+    from bridge.errors import BridgeError as BridgeError
+    from bridge.export import export as export
+    from bridge.merge import MergeResult as MergeResult
+    from bridge.merge import merge as merge
+    from bridge.reading import read_records as read_records
+    from bridge.records import Record as Record
+    from bridge.records import Suggestion as Suggestion
+    from bridge.templates import TaskTemplate as TaskTemplate
+    from bridge.templates import load_template as load_template
+
+_HOME = {
+    "Annotation": "annotations",
+    "BridgeError": "errors",
+    "Campaign": "campaign",
+    "MergeResult": "merge",
+    "Record": "records",
+    "Suggestion": "records",
+    "TaskTemplate": "templates",
+    "export": "export",
+    "load_template": "templates",
+    "merge": "merge",
+    "read_records": "reading",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605 - tested against the list above
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used: `annobridge --help` must not wait for pydantic.
+    if name in _HOME:
+        return getattr(import_module(f"bridge.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'bridge' has no attribute {name!r}")

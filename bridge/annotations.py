@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from bridge.errors import ValueRejected
@@ -82,7 +82,9 @@ class Annotation:
             if not known.get(name):
                 raise ValueRejected(f"{name}: missing", remedy=_SHAPE)
         if known.get("status", "submitted") not in STATUSES:
-            raise ValueRejected(f"status: {known['status']!r:.60} is unknown", remedy=f"use one of {', '.join(STATUSES)}")
+            raise ValueRejected(
+                f"status: {known['status']!r:.60} is unknown", remedy=f"use one of {', '.join(STATUSES)}"
+            )
         return cls(**known)
 
 
@@ -102,22 +104,34 @@ _SHAPE = 'write {"record": KEY, "annotator": NAME, "status": "submitted", "answe
 
 
 def newest(annotations: Iterable[Annotation]) -> list[Annotation]:
-    """One annotation per person and record: the newest revision, whatever the order they come in.
+    """One annotation per person and record, whatever the order they come in.
 
-    Withdrawn ones stay, marked ``deleted``, so that a reader can tell withdrawn from never given.
+    Of one answer's revisions the newest counts; of several answers of one person to one record, the latest that was
+    not withdrawn. Where all were withdrawn, one stays that is marked ``deleted``: withdrawn is not "never given".
 
     >>> a = Annotation("r1", "ann", answers={"rating": 2})
     >>> [x.answers for x in newest([replace(a, revision=2, answers={"rating": 5}), a])]
     [{'rating': 5}]
     """
-    latest: dict[tuple[str, str], Annotation] = {}
+    revisions: dict[tuple[str, str, str], Annotation] = {}
     for annotation in annotations:
-        place = (annotation.record, annotation.annotator)
-        if place not in latest or _age(annotation) >= _age(latest[place]):
+        answer = (annotation.record, annotation.annotator, annotation.source.get("id", ""))
+        if answer not in revisions or _revision(annotation) > _revision(revisions[answer]):
+            revisions[answer] = annotation
+    latest: dict[tuple[str, str], Annotation] = {}
+    for (record, annotator, _), annotation in revisions.items():
+        place = (record, annotator)
+        if place not in latest or _age(annotation) > _age(latest[place]):
             latest[place] = annotation
     return [latest[place] for place in sorted(latest)]
 
 
-def _age(annotation: Annotation) -> tuple[int, str, str]:
-    # The tie-breaks after the revision make the choice independent of the order of the lines.
-    return annotation.revision, annotation.updated_at, repr(sorted(annotation.answers.items()))
+# The last items of both keys only make the choice independent of the order of the lines.
+
+
+def _revision(annotation: Annotation) -> tuple[int, str, str]:
+    return annotation.revision, annotation.updated_at, repr(annotation.to_dict())
+
+
+def _age(annotation: Annotation) -> tuple[bool, str, int, str]:
+    return not annotation.deleted, annotation.updated_at, annotation.revision, repr(annotation.to_dict())

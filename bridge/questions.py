@@ -272,7 +272,8 @@ class SpanQuestion(_Labelled):
             start, end = span["start"], span["end"]
             if not (type(start) is int and type(end) is int and 0 <= start < end <= size):
                 raise self._reject(
-                    f"span {start!r:.20} to {end!r:.20} does not lie in {self.field} ({size:,} characters)", _SPAN_REMEDY
+                    f"span {start!r:.20} to {end!r:.20} does not lie in {self.field} ({size:,} characters)",
+                    _SPAN_REMEDY,
                 )
             spans.append({"start": start, "end": end, "label": self._check_label(span["label"])})
         unique = {(s["start"], s["end"], s["label"]): s for s in spans}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -60,7 +61,7 @@ class Record:
     """One thing to be judged.
 
     Args:
-        key: the identity of the record, 1 to 200 characters; empty means the hash of the fields (see :func:`record_key`).
+        key: the identity of the record, 1 to 200 characters; empty means the hash of the fields (:func:`record_key`).
         fields: field name to text or list of ``{"role", "content"}`` messages.
         suggestions: what the annotator finds already filled in.
         metadata: anything else that should travel with the record; never shown to annotators.
@@ -114,6 +115,9 @@ def record_key(fields: Mapping[str, FieldValue]) -> str:
     return hashlib.sha256(canonical_json(dict(fields))).hexdigest()[:32]
 
 
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
 def wire_id(key: str) -> str:
     """A key in a form that every server can store, index and filter by exactly: 1 to 64 plain ASCII characters.
 
@@ -125,7 +129,7 @@ def wire_id(key: str) -> str:
     >>> wire_id("Zürich/17")
     'k-63c4fa2adaf40900374ed94e2d4d399e'
     """
-    if len(key) <= 64 and key.isascii() and not key.startswith("k-") and key.replace("-", "").replace("_", "").isalnum():
+    if _PLAIN_KEY.fullmatch(key) and not key.startswith("k-"):
         return key
     return "k-" + hashlib.sha256(key.encode()).hexdigest()[:32]
 

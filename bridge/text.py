@@ -102,13 +102,10 @@ def code_point_offset(text: str, offset: int) -> int:
     >>> code_point_offset("😀 ok", 3)
     2
     """
-    units = 0
-    for index, char in enumerate(text):
-        if units >= offset:
-            break
-        units += 2 if char > "\uffff" else 1
-    else:
-        index = len(text)
+    units = index = 0
+    while units < offset and index < len(text):
+        units += 2 if text[index] > "\uffff" else 1
+        index += 1
     if units != offset:
         raise ValueRejected(
             f"offset {offset} is not the start of a character in a text of {len(text)} characters",

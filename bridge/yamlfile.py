@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
 
+Place: TypeAlias = "tuple[str | int, ...]"
+"""The way to a value: keys and positions."""
+
 
 @dataclass(frozen=True)
 class YamlFile:
@@ -24,9 +27,9 @@ class YamlFile:
 
     path: str
     data: Any
-    lines: dict[tuple[str | int, ...], int]
+    lines: dict[Place, int]
 
-    def where(self, place: tuple[str | int, ...]) -> str:
+    def where(self, place: Place) -> str:
         """``file:line`` of a place in the data, or of the nearest thing around it that has a line."""
         while place and place not in self.lines:
             place = place[:-1]
@@ -71,7 +74,7 @@ def parse_yaml(text: str, path: str, kind: type[UsageError]) -> YamlFile:
     try:
         _refuse_aliases_and_depth(text, path, kind)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[tuple[str | int, ...], int] = {}
+        lines: dict[Place, int] = {}
         if not isinstance(node, yaml.MappingNode):
             raise kind(f"{path}: not a YAML mapping", remedy="start with lines such as 'name: value'")
         _note_lines(node, (), lines, path, kind)
@@ -93,7 +96,7 @@ def parse_yaml(text: str, path: str, kind: type[UsageError]) -> YamlFile:
 def _refuse_aliases_and_depth(text: str, path: str, kind: type[UsageError]) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
             raise kind(f"{path}:{line}: YAML aliases (*name) are not allowed", remedy="write the value out")
         if isinstance(event, yaml.CollectionStartEvent):
@@ -104,9 +107,7 @@ def _refuse_aliases_and_depth(text: str, path: str, kind: type[UsageError]) -> N
             raise kind(f"{path}:{line}: nested more than {MAX_DEPTH} deep", remedy="flatten it")
 
 
-def _note_lines(
-    node: yaml.Node, place: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], path: str, kind: type[UsageError]
-) -> None:
+def _note_lines(node: yaml.Node, place: Place, lines: dict[Place, int], path: str, kind: type[UsageError]) -> None:
     lines[place] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         seen: set[Hashable] = set()

@@ -7,8 +7,8 @@ point group ``annobridge.servers``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bridge.annotations import Annotation
@@ -98,22 +98,20 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of the changes: what changed, and the cursor from which the next pull may start once all pages are read."""
+    """A part of the changes. ``cursor`` is where the next pull may start, once all pages are read and stored."""
 
     records: Sequence[Answered]
     cursor: str
-    total: int = 0
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the annotators are: records on the server, with an answer, complete, and answers per person."""
+    """How far the annotators are: records on the server, those with an answer, and those with enough answers."""
 
     records: int
     answered: int
     completed: int
-    submitted: Mapping[str, int] = field(default_factory=dict)
-    discarded: Mapping[str, int] = field(default_factory=dict)
 
 
 class Server(Protocol):
@@ -141,11 +139,14 @@ class Server(Protocol):
         ...
 
     def write(self, records: Sequence[Record]) -> list[Outcome]:
-        """Create records that are not there yet, one outcome for each, in order. Does not raise for unknown outcomes."""
+        """Create records that are not there yet, in one request; one outcome for each, in order.
+
+        A server that refuses a batch as a whole rejects all of it: the caller finds the culprit by halving.
+        """
         ...
 
     def changes(self, cursor: str = "") -> Iterator[Page]:
-        """Everything that was answered since the cursor (empty: everything), annotators by their names on the server."""
+        """All that was answered since the cursor (empty: ever); annotators have their names on the server."""
         ...
 
     def progress(self) -> Progress:

@@ -1,0 +1,332 @@
+"""A campaign: one folder, one ``campaign.yaml``, and the whole loop. The only place that knows all stages.
+
+``.annobridge/`` in that folder holds what must be kept (answers, pseudonyms, cursors), ``out/`` what can be made again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bridge.annotations import Annotation, newest
+from bridge.config import FILE_NAME, CampaignConfig, load_config
+from bridge.errors import ConfigError, StoreError, UsageError
+from bridge.export import ExportResult, export
+from bridge.files import Reject, write_lines, write_text
+from bridge.keys import origin
+from bridge.merge import MergeResult, merge
+from bridge.reading import RecordReader, read_records
+from bridge.records import Record
+from bridge.servers import connect
+from bridge.servers.protocol import Progress, Project, RemoteProject, Server
+from bridge.sync.feedback import Feedback
+from bridge.sync.people import People
+from bridge.sync.pull import PullResult, pull
+from bridge.sync.push import PushResult, check_capabilities, push
+from bridge.templates import TaskTemplate, load_template
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Progressing = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and of how much (0 where nobody knows)."""
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass
+
+
+@dataclass
+class CheckResult:
+    """What a file would become: how many records would be pushed, and which rows would be rejected, and why."""
+
+    records: int = 0
+    repeats: int = 0
+    suggestions: dict[str, int] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as ``--json`` prints it."""
+        return {
+            "records": self.records,
+            "suggestions": self.suggestions,
+            "rejected": len(self.rejects),
+            "rejects": [reject.to_dict() for reject in self.rejects[:20]],
+        }
+
+
+@dataclass
+class StatusResult:
+    """How far a campaign is, on the server and in the store."""
+
+    project: RemoteProject
+    progress: Progress
+    answers: dict[str, Counter[str]]
+    last_pull: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as ``--json`` prints it."""
+        return {
+            "project": self.project.id,
+            "url": self.project.url,
+            "records": self.progress.records,
+            "answered": self.progress.answered,
+            "completed": self.progress.completed,
+            "annotators": {person: dict(counts) for person, counts in sorted(self.answers.items())},
+            "last_pull": self.last_pull,
+        }
+
+
+def check(reader: RecordReader, template: TaskTemplate, progress: Progressing = _silent) -> CheckResult:
+    """Read all records and keep none: what would be pushed, and what would be rejected."""
+    result = CheckResult()
+    suggested: Counter[str] = Counter()
+    for record in reader:
+        result.records += 1
+        result.repeats = max(result.repeats, template.repeats(record.fields))
+        suggested.update(suggestion.question for suggestion in record.suggestions)
+        if result.records % 5000 == 0:
+            progress("reading", result.records, 0)
+    result.suggestions = dict(sorted(suggested.items()))
+    result.rejects = reader.rejects
+    return result
+
+
+class Campaign:
+    """The loop in Python, by the same names as on the command line.
+
+    Args:
+        folder: the campaign's folder, with its ``campaign.yaml``.
+        flags: values that win over the file, nested as in it.
+        server: a server to use instead of the one that the file names (for tests).
+
+    Raises:
+        ConfigError, TemplateError: the file or the template is wrong.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "records.jsonl").write_text('{"prompt": "2 + 2?", "response": "4"}')
+    >>> _ = (folder / "campaign.yaml").write_text(
+    ...     "{project: Sums, server: {kind: memory}, records: records.jsonl, template: rating}")
+    >>> Campaign(folder).push().sent
+    1
+    """
+
+    def __init__(
+        self,
+        folder: str | Path = ".",
+        flags: Mapping[str, Any] | None = None,
+        *,
+        server: Server | None = None,
+        progress: Progressing = _silent,
+    ) -> None:
+        self.folder = Path(folder)
+        path = self.folder / FILE_NAME
+        if not path.exists():
+            raise ConfigError(
+                f"{path}: there is no campaign here", remedy="run `annobridge init`, or name its folder with --campaign"
+            )
+        self.config: CampaignConfig = load_config(path, flags)
+        self.template: TaskTemplate = self._load_template()
+        self.state = self.folder / ".annobridge"
+        self.out = self.folder / "out"
+        self._server = server
+        self._progress = progress
+
+    def _load_template(self) -> TaskTemplate:
+        name = self.config.template
+        return load_template(self.folder / name if name.endswith((".yaml", ".yml")) else name)
+
+    def records(self) -> RecordReader:
+        """The campaign's records, freshly read."""
+        where = self.config.records
+        return read_records(self.folder / where.path, self.template, id_column=where.id, mapping=where.map)
+
+    def check(self) -> CheckResult:
+        """Read the records without a server; rejected rows go to ``out/rejects.jsonl``."""
+        result = check(self.records(), self.template, self._progress)
+        self._write_rejects(result.rejects)
+        return result
+
+    def _write_rejects(self, rejects: Sequence[Reject]) -> None:
+        path = self.out / "rejects.jsonl"
+        if rejects or path.exists():
+            write_lines(path, [reject.to_dict() for reject in rejects])
+
+    def _project(self, repeats: int = 0) -> Project:
+        return Project(self.config.project, self.template, self.config.annotators_per_record, repeats)
+
+    @contextmanager
+    def _connected(self, project: Project) -> Iterator[Server]:
+        """The server, opened for one command; a server that was given stays open."""
+        if self._server is not None:
+            check_capabilities(project, self._server.capabilities)
+            yield self._server
+            return
+        server = connect(self.config.server, self.state)
+        try:
+            check_capabilities(project, server.capabilities)
+            yield server
+        finally:
+            server.close()
+
+    def push(self) -> PushResult:
+        """Send the records that the server does not have yet.
+
+        The whole file is read and checked first, so that a broken file sends nothing at all.
+
+        Raises:
+            InputError: the file cannot be read.
+            ServerError: the server cannot be used; run it again, nothing is sent twice.
+        """
+        checked = self.check()
+        project = self._project(checked.repeats)
+        with self._connected(project) as server:
+            result = push(
+                server,
+                project,
+                self.records(),
+                tick=lambda done: self._progress("pushing", done, checked.records),
+            )
+        refused = result.rejected
+        result.rejected = [*checked.rejects, *refused]
+        if refused:
+            self._write_rejects(result.rejected)
+        self._remember(result.project, cursor=self._cursor(result.project))
+        return result
+
+    def pull(self, *, full: bool = False) -> PullResult:
+        """Bring every annotator's answers into the campaign's store.
+
+        Args:
+            full: sweep everything instead of what changed since the last pull.
+
+        Raises:
+            NotFound: nothing was pushed yet.
+            ServerError: the sweep broke off; run it again.
+        """
+        project = self._project()
+        with self._connected(project) as server:
+            remote = server.ensure(project, create=False)
+            result = pull(
+                server,
+                remote.id,
+                self._feedback(),
+                People(self.state),
+                cursor="" if full else self._cursor(remote),
+                tick=lambda done: self._progress("pulling", done, 0),
+            )
+        self._remember(remote, cursor=result.cursor)
+        return result
+
+    def status(self) -> StatusResult:
+        """Counts from the server, and answers per annotator from the last pull."""
+        project = self._project()
+        with self._connected(project) as server:
+            remote = server.ensure(project, create=False)
+            progress = server.progress()
+        answers: dict[str, Counter[str]] = {}
+        for annotation in self.annotations():
+            if not annotation.deleted:
+                answers.setdefault(annotation.annotator, Counter())[annotation.status] += 1
+        return StatusResult(remote, progress, answers, str(self._load_state().get("cursor", "")))
+
+    def annotations(self, *, history: bool = False) -> list[Annotation]:
+        """The answers pulled so far: one per person and record, or every revision."""
+        everything = self._feedback().history
+        return everything if history else newest(everything)
+
+    def people(self) -> dict[str, str]:
+        """Pseudonym to name on the server. It never leaves the campaign's folder by itself."""
+        return dict(People(self.state).names)
+
+    def merge(self) -> MergeResult:
+        """Merge the answers; writes ``out/merged.jsonl`` and, for answers that cannot count, ``out/problems.jsonl``."""
+        result = merge(self.annotations(), self.template, self.records(), quorum=self.config.merge.quorum)
+        write_merged(result, self.out / "merged.jsonl")
+        return result
+
+    def export(
+        self, kinds: Sequence[str] = (), formats: Sequence[str] = (), out: str | Path | None = None
+    ) -> list[ExportResult]:
+        """Merge, then write training sets.
+
+        Args:
+            kinds: ``sft`` or ``dpo``; by default what ``campaign.yaml`` says.
+            formats: ``conversational`` or ``plain``; likewise.
+            out: the folder; by default the campaign's ``out/``.
+
+        Raises:
+            ExportError: no row can be made.
+        """
+        merged = self.merge()
+        records: list[Record] = list(self.records())
+        annotations = self.annotations()
+        return [
+            export(
+                export_kind(kind),
+                records,
+                merged.merged,
+                self.template,
+                out or self.out,
+                tuple(formats or self.config.exports.formats),
+                annotations,
+                merge_rule=merged.rule,
+            )
+            for kind in kinds or self.config.exports.to
+        ]
+
+    # What is kept between commands
+
+    def _feedback(self) -> Feedback:
+        return Feedback(self.state / "feedback.jsonl")
+
+    def _load_state(self) -> dict[str, Any]:
+        path = self.state / "state.json"
+        try:
+            state = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError):
+            raise StoreError(f"{path}: cannot be read", remedy="delete it: the next pull sweeps everything") from None
+        return state if isinstance(state, dict) else {}
+
+    def _identity(self, remote: RemoteProject) -> dict[str, str]:
+        url = self.config.server.url
+        return {"server": self.config.server.kind, "origin": origin(url) if url else "", "project": remote.id}
+
+    def _cursor(self, remote: RemoteProject) -> str:
+        """Where the next pull starts; from the beginning if the project is not the one that was pulled last."""
+        state = self._load_state()
+        same = all(state.get(name) == value for name, value in self._identity(remote).items())
+        return str(state.get("cursor", "")) if same and not remote.created else ""
+
+    def _remember(self, remote: RemoteProject, *, cursor: str) -> None:
+        state = {**self._identity(remote), "cursor": cursor}
+        write_text(self.state / "state.json", json.dumps(state, indent=2) + "\n")
+
+
+def write_merged(result: MergeResult, path: Path) -> None:
+    """Write ``merged.jsonl``, and beside it ``problems.jsonl`` if any answer could not count."""
+    write_lines(path, [merged.to_dict() for merged in result.merged])
+    problems = path.with_name("problems.jsonl")
+    if result.problems or problems.exists():
+        write_lines(problems, [problem.to_dict() for problem in result.problems])
+
+
+def export_kind(kind: str) -> Literal["sft", "dpo"]:
+    """A name as a kind of training set.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    if kind == "sft":
+        return "sft"
+    if kind == "dpo":
+        return "dpo"
+    raise UsageError(f"{kind!r:.60} is no training set", remedy="use sft or dpo")

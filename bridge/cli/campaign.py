@@ -1,0 +1,233 @@
+"""Commands that work on the campaign in this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bridge.cli.output import json_option, progress, report, table
+
+if TYPE_CHECKING:
+    from bridge.campaign import Campaign
+    from bridge.files import Reject
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FLAGS: list[tuple[tuple[str, ...], Any, dict[str, Any]]] = [
+    (("server", "kind"), "--server", {"help": "Kind of server: label-studio or memory.", "metavar": "KIND"}),
+    (("server", "url"), "--url", {"help": "Address of the server.", "metavar": "URL"}),
+    (("server", "key_env"), "--key-env", {"help": "Environment variable with the key.", "metavar": "NAME"}),
+    (("server", "workspace"), "--workspace", {"help": "Workspace (Argilla).", "metavar": "NAME"}),
+    (("server", "allow_http"), "--allow-http", {"help": "Permit plain http to other machines.", "is_flag": True}),
+    (("project",), "--project", {"help": "Name of the project on the server.", "metavar": "NAME"}),
+    (("records", "path"), "--records", {"help": "File with the records.", "metavar": "FILE"}),
+    (("records", "id"), "--id", {"help": "Column that is the record's key.", "metavar": "COLUMN"}),
+    (
+        ("records", "map"),
+        "--map",
+        {"help": "FIELD=COLUMN, several times.", "multiple": True, "metavar": "FIELD=COLUMN"},
+    ),
+    (("template",), "--template", {"help": "Ready-made template, or ./mine.yaml.", "metavar": "NAME"}),
+    (
+        ("annotators_per_record",),
+        "--annotators-per-record",
+        {"help": "People who answer each record.", "type": int, "metavar": "N"},
+    ),
+    (("merge", "quorum"), "--quorum", {"help": "Answers that a question needs.", "type": int, "metavar": "N"}),
+]
+
+
+def campaign_options(function: F) -> F:
+    """Give a command ``--campaign``, ``--json`` and a flag for every key of ``campaign.yaml``."""
+    for place, flag, settings in reversed(_FLAGS):
+        function = click.option(flag, "__".join(("set", *place)), **settings)(function)
+    function = json_option(function)
+    return click.option(
+        "-C", "--campaign", "folder", default=".", show_default=True, help="The campaign's folder.", metavar="DIR"
+    )(function)
+
+
+def map_flags(pairs: tuple[str, ...]) -> dict[str, str]:
+    """``--map`` values as a dictionary.
+
+    >>> map_flags(("prompt=instruction",))
+    {'prompt': 'instruction'}
+    """
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not name or not equals or not column:
+            raise click.BadParameter(f"{pair!r} is not FIELD=COLUMN, such as prompt=instruction", param_hint="--map")
+    return {name: column for name, _, column in (pair.partition("=") for pair in pairs)}
+
+
+@contextmanager
+def opened(folder: str, flags: dict[str, Any], *, quiet: bool) -> Iterator[Campaign]:
+    """The campaign with its flags, and progress on standard error."""
+    from bridge.campaign import Campaign
+
+    nested: dict[str, Any] = {}
+    for name, value in flags.items():
+        if value in (None, (), False):
+            continue
+        *above, last = name.split("__")[1:]
+        place = nested
+        for part in above:
+            place = place.setdefault(part, {})
+        place[last] = map_flags(value) if last == "map" else value
+    with progress(quiet) as tell:
+        yield Campaign(folder, nested, progress=tell)
+
+
+@click.command()
+@click.argument("folder", default=".", type=click.Path(file_okay=False))
+@click.option("--template", default="review", show_default=True, help="Ready-made template, or ./mine.yaml.")
+@click.option("--records", default="records.jsonl", show_default=True, help="File with the records.")
+@click.option("--project", help="Name of the project on the server; by default the folder's name.")
+@click.option("--server", "kind", default="label-studio", show_default=True, help="label-studio or memory.")
+@click.option("--url", help="Address of the server; by default http://127.0.0.1:8080.")
+@click.option("--annotators-per-record", default=1, show_default=True, type=click.IntRange(1, 100))
+@click.option("--force", is_flag=True, help="Replace a campaign.yaml that is there.")
+@json_option
+def init(
+    folder: str,
+    template: str,
+    records: str,
+    project: str | None,
+    kind: str,
+    url: str | None,
+    annotators_per_record: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write a commented campaign.yaml into FOLDER.
+
+    \b
+    Example:
+      annobridge init --template review --records answers.jsonl
+    """
+    from bridge.config import FILE_NAME, load_config, starter
+    from bridge.errors import ConfigError
+    from bridge.files import write_text
+    from bridge.templates import load_template
+
+    where = Path(folder)
+    path = where / FILE_NAME
+    if path.exists() and not force:
+        raise ConfigError(f"{path}: there is a campaign already", remedy="edit it, or replace it with --force")
+    task = load_template(where / template if template.endswith((".yaml", ".yml")) else template)
+    exports = [name for name in ("sft", "dpo") if task.training and getattr(task.training, name)]
+    title = project or (where.resolve().name or "campaign")[:50].ljust(3, "_")
+    text = starter(
+        title, template, records, kind=kind, url=url, annotators=annotators_per_record, exports=exports or ["sft"]
+    )
+    write_text(path, text)
+    load_config(path)
+    report({"file": str(path)}, [f"wrote {path}", "next: annobridge check, then annobridge push"], as_json=as_json)
+
+
+@click.command()
+@campaign_options
+def push(folder: str, as_json: bool, **flags: Any) -> None:
+    """Send the records that the server does not have yet.
+
+    The file is checked first; rejected rows go to out/rejects.jsonl and the rest goes on. Running it again sends
+    nothing twice.
+
+    \b
+    Example:
+      annobridge push --records answers.jsonl --map prompt=instruction
+    """
+    with opened(folder, flags, quiet=as_json) as campaign:
+        result = campaign.push()
+    lines = [
+        f"{result.sent:,} records sent, {result.present:,} were there already",
+        *rejected_lines(result.rejected, campaign.out / "rejects.jsonl"),
+    ]
+    if result.unknown:
+        lines.append(f"{len(result.unknown):,} records may or may not have arrived: {result.reason}")
+        lines.append("  remedy: run `annobridge push` again: it looks them up before it sends anything")
+    lines.append(f"label here: {result.project.url}")
+    report(result.to_dict(), lines, as_json=as_json, partial=not result.complete)
+
+
+def rejected_lines(rejects: list[Reject], path: Path) -> list[str]:
+    """The first rejected rows, and where all of them are."""
+    if not rejects:
+        return []
+    shown = [f"  line {r.line}: {r.reason}" if r.line else f"  {r.key}: {r.reason}" for r in rejects[:3]]
+    more = [f"  and {len(rejects) - 3:,} more"] if len(rejects) > 3 else []
+    return [f"{len(rejects):,} rejected (see {path}):", *shown, *more]
+
+
+@click.command()
+@campaign_options
+def status(folder: str, as_json: bool, **flags: Any) -> None:
+    """Show how far the annotators are.
+
+    \b
+    Example:
+      annobridge status --json
+    """
+    with opened(folder, flags, quiet=as_json) as campaign:
+        result = campaign.status()
+        names = campaign.people()
+    progress = result.progress
+    share = f" ({progress.completed / progress.records:.0%})" if progress.records else ""
+    lines = [
+        f"{progress.records:,} records, {progress.answered:,} answered, {progress.completed:,} complete{share}",
+        f"label here: {result.project.url}",
+    ]
+    if result.answers:
+        rows = [
+            [who, names.get(who, ""), counts["submitted"], counts["discarded"], counts["draft"]]
+            for who, counts in sorted(result.answers.items())
+        ]
+        lines += ["", *table(["annotator", "name", "submitted", "skipped", "drafts"], rows)]
+    else:
+        lines.append("no answers pulled yet: annobridge pull")
+    report(result.to_dict(), lines, as_json=as_json)
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Sweep everything, not only what changed since the last pull.")
+@campaign_options
+def pull(folder: str, as_json: bool, full: bool, **flags: Any) -> None:
+    """Bring every annotator's answers into the campaign.
+
+    Answers are kept append-only in .annobridge/: an edited answer becomes a new revision, a withdrawn one is marked.
+
+    \b
+    Example:
+      annobridge pull --full
+    """
+    with opened(folder, flags, quiet=as_json) as campaign:
+        result = campaign.pull(full=full)
+    c = result.changes
+    lines = [f"{c.new:,} new answers, {c.edited:,} edited, {c.withdrawn:,} withdrawn, {c.unchanged:,} as before"]
+    report(result.to_dict(), lines, as_json=as_json)
+
+
+@click.command("annotations")
+@click.option("--out", required=True, type=click.Path(dir_okay=False), help="File to write.")
+@click.option("--history", is_flag=True, help="Every revision, not only the newest of each person and record.")
+@campaign_options
+def write_annotations(folder: str, as_json: bool, out: str, history: bool, **flags: Any) -> None:
+    """Write the answers pulled so far as annotations.jsonl.
+
+    \b
+    Example:
+      annobridge annotations --out annotations.jsonl
+    """
+    from bridge.files import write_lines
+
+    with opened(folder, flags, quiet=as_json) as campaign:
+        lines = campaign.annotations(history=history)
+    count = write_lines(out, (annotation.to_dict() for annotation in lines))
+    report({"file": out, "annotations": count}, [f"wrote {count:,} annotations to {out}"], as_json=as_json)
+
+
+COMMANDS: list[click.Command] = [init, push, status, pull, write_annotations]

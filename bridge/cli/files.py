@@ -1,0 +1,276 @@
+"""Commands that also work on files alone: check, merge, export, templates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridge.cli.campaign import campaign_options, map_flags, opened, rejected_lines
+from bridge.cli.output import json_option, progress, report, table
+
+if TYPE_CHECKING:
+    from bridge.annotations import Annotation
+    from bridge.export import ExportResult
+    from bridge.merge import Merged, MergeResult
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path())
+@click.option("--rejects", type=click.Path(dir_okay=False), help="Where rejected rows go; by default rejects.jsonl.")
+@campaign_options
+def check(file: str | None, rejects: str | None, folder: str, as_json: bool, **flags: Any) -> None:
+    """Say what would be pushed and what would be rejected, without any server.
+
+    With FILE and --template it needs no campaign.
+
+    \b
+    Example:
+      annobridge check answers.jsonl --template review --map prompt=instruction
+    """
+    from bridge.campaign import check as check_records
+    from bridge.files import write_lines
+    from bridge.reading import read_records
+    from bridge.templates import load_template
+
+    if file and flags["set__template"]:
+        template = load_template(flags["set__template"])
+        mapping = map_flags(flags["set__records__map"])
+        path = Path(rejects or "rejects.jsonl")
+        with progress(as_json) as tell:
+            reader = read_records(file, template, id_column=flags["set__records__id"], mapping=mapping)
+            result = check_records(reader, template, tell)
+        if result.rejects or path.exists():
+            write_lines(path, [reject.to_dict() for reject in result.rejects])
+    else:
+        if file:
+            flags["set__records__path"] = str(Path(file).absolute())
+        with opened(folder, flags, quiet=as_json) as campaign:
+            result = campaign.check()
+        path = campaign.out / "rejects.jsonl"
+    lines = [f"{result.records:,} records would be pushed"]
+    lines += [f"  with {count:,} suggestions for {name}" for name, count in result.suggestions.items()]
+    lines += rejected_lines(result.rejects, path)
+    report(result.to_dict(), lines, as_json=as_json, partial=bool(result.rejects))
+
+
+@click.command()
+@click.option("--annotations", "annotations_file", type=click.Path(), help="annotations.jsonl, instead of a campaign.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), help="File to write; in a campaign by default out/merged.jsonl."
+)
+@campaign_options
+def merge(annotations_file: str | None, out: str | None, folder: str, as_json: bool, **flags: Any) -> None:
+    """Merge everybody's answers into one answer per record and question; ties are reported as ties.
+
+    With --template and --annotations it needs no campaign; --records then helps to tell unchanged rewrites.
+
+    \b
+    Example:
+      annobridge merge --template review --annotations annotations.jsonl --out merged.jsonl
+    """
+    from bridge.campaign import write_merged
+
+    if annotations_file:
+        result = _merge_file(annotations_file, flags)
+        path = Path(out or "merged.jsonl")
+        write_merged(result, path)
+    else:
+        with opened(folder, flags, quiet=as_json) as campaign:
+            result = campaign.merge()
+            path = Path(out) if out else campaign.out / "merged.jsonl"
+            if out:
+                write_merged(result, path)
+    outcomes = result.outcomes()
+    columns = ["agreed", "tie", "no_quorum", "abstained"]
+    lines = [f"{len(result.merged):,} records merged into {path}", ""]
+    lines += table(
+        ["question", *columns], [[q, *(counts.get(c, 0) for c in columns)] for q, counts in outcomes.items()]
+    )
+    if result.problems:
+        lines += [
+            "",
+            f"{len(result.problems):,} answers are wrong or missing (see {path.with_name('problems.jsonl')}):",
+        ]
+        lines += [f"  {p.record}: {p.reason}" for p in result.problems[:3]]
+    summary = {
+        "file": str(path),
+        "records": len(result.merged),
+        "outcomes": outcomes,
+        "unresolved": len(result.unresolved),
+        "problems": len(result.problems),
+    }
+    report(summary, lines, as_json=as_json, partial=any(p.kind == "invalid" for p in result.problems))
+
+
+def _merge_file(path: str, flags: dict[str, Any]) -> MergeResult:
+    from bridge.merge import merge as merge_annotations
+    from bridge.reading import read_records
+    from bridge.templates import load_template
+
+    template = load_template(_needed(flags, "set__template", "--template"))
+    records = flags["set__records__path"]
+    return merge_annotations(
+        _read_annotations(path),
+        template,
+        list(_reader(records, template, flags, read_records)) if records else None,
+        quorum=flags["set__merge__quorum"] or 1,
+    )
+
+
+def _reader(path: str, template: Any, flags: dict[str, Any], read: Any) -> Any:
+    return read(path, template, id_column=flags["set__records__id"], mapping=map_flags(flags["set__records__map"]))
+
+
+def _needed(flags: dict[str, Any], name: str, flag: str) -> str:
+    if not flags[name]:
+        raise click.UsageError(f"without a campaign, {flag} is needed")
+    return str(flags[name])
+
+
+def _read_annotations(path: str) -> list[Annotation]:
+    from bridge.annotations import Annotation
+
+    return _read_objects(path, Annotation.from_dict)
+
+
+def _read_objects(path: str, parse: Any) -> list[Any]:
+    from bridge.errors import InputError, ValueRejected
+    from bridge.files import Reject, read_lines
+
+    found = []
+    for number, line in read_lines(path):
+        if isinstance(line, Reject):
+            raise InputError(f"{path}:{number}: {line.reason}", remedy=line.remedy)
+        try:
+            found.append(parse(line))
+        except ValueRejected as error:
+            raise InputError(f"{path}:{number}: {error.reason}", remedy=error.remedy) from None
+    return found
+
+
+@click.command()
+@click.option("--to", "kinds", multiple=True, type=click.Choice(["sft", "dpo"]), help="Training set, several times.")
+@click.option(
+    "--format", "formats", multiple=True, type=click.Choice(["conversational", "plain"]), help="Shape of rows."
+)
+@click.option("--merged", type=click.Path(), help="merged.jsonl, instead of a campaign.")
+@click.option("--out", type=click.Path(file_okay=False), help="Folder to write; by default out/.")
+@campaign_options
+def export(
+    kinds: tuple[str, ...],
+    formats: tuple[str, ...],
+    merged: str | None,
+    out: str | None,
+    folder: str,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Write training sets from merged answers, with a manifest that traces each row.
+
+    A tie, a skip or an unchanged rewrite never becomes a row: each is counted with its reason. With --template,
+    --records and --merged it needs no campaign.
+
+    \b
+    Example:
+      annobridge export --template review --records records.jsonl --merged merged.jsonl --to sft --out train
+    """
+    if merged:
+        results = _export_files(kinds, formats, merged, out or "out", flags)
+    else:
+        with opened(folder, flags, quiet=as_json) as campaign:
+            results = campaign.export(kinds, formats, out)
+    lines = []
+    for result in results:
+        lines += [f"{file.rows:>7,} rows  {file.path}" for file in result.files]
+        lines += [f"{count:>7,} dropped: {reason}" for reason, count in result.counts.items()]
+    summary = [_summary(result) for result in results]
+    report({"exports": summary}, lines, as_json=as_json)
+
+
+def _summary(result: ExportResult) -> dict[str, Any]:
+    return {
+        "manifest": str(result.manifest),
+        "rows": result.kept,
+        "files": {str(file.path): file.rows for file in result.files},
+        "dropped": result.counts,
+    }
+
+
+def _export_files(
+    kinds: tuple[str, ...], formats: tuple[str, ...], merged: str, out: str, flags: dict[str, Any]
+) -> list[ExportResult]:
+    from bridge.campaign import export_kind
+    from bridge.export import export as export_rows
+    from bridge.merge import Merged
+    from bridge.reading import read_records
+    from bridge.templates import load_template
+
+    if not kinds:
+        raise click.UsageError("without a campaign, --to is needed")
+    template = load_template(_needed(flags, "set__template", "--template"))
+    records = list(_reader(_needed(flags, "set__records__path", "--records"), template, flags, read_records))
+    answers: list[Merged] = _read_objects(merged, Merged.from_dict)
+    shapes = formats or ("conversational", "plain")
+    return [export_rows(export_kind(kind), records, answers, template, out, shapes) for kind in kinds]
+
+
+@click.group(invoke_without_command=True)
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of templates, for editors.")
+@json_option
+@click.pass_context
+def templates(context: click.Context, schema: bool, as_json: bool) -> None:
+    """List the ready-made templates, or show one.
+
+    \b
+    Examples:
+      annobridge templates
+      annobridge templates show review > mine.yaml
+      annobridge templates --schema > template.schema.json
+    """
+    from bridge.templates import load_template, template_names, template_schema
+
+    if context.invoked_subcommand:
+        return
+    if schema:
+        click.echo(json.dumps(template_schema(), indent=2))
+        return
+    listed = [load_template(name) for name in template_names()]
+    summary = {
+        t.name: {
+            "title": t.title,
+            "fields": [f.name for f in t.fields],
+            "questions": {q.name: q.type for q in t.questions},
+        }
+        for t in listed
+    }
+    report(
+        {"templates": summary},
+        table(["name", "what it asks"], [[t.name, t.description] for t in listed]),
+        as_json=as_json,
+    )
+
+
+@templates.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Print a template, ready to be copied and changed.
+
+    \b
+    Example:
+      annobridge templates show review > mine.yaml
+    """
+    from bridge.templates import load_template, template_folder
+
+    template = load_template(name)
+    if as_json:
+        click.echo(json.dumps(template.model_dump(mode="json", exclude_none=True), ensure_ascii=False))
+        return
+    path = Path(name) if name.endswith((".yaml", ".yml")) else template_folder() / f"{name}.yaml"
+    click.echo(path.read_text(encoding="utf-8"), nl=False)
+
+
+COMMANDS: list[click.Command] = [check, merge, export, templates]

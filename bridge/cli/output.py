@@ -1,0 +1,128 @@
+"""What commands print: results as lines or JSON, progress, and errors with their remedy."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARTIAL = 3
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+
+
+class Reporting(click.Group):
+    """A group that lists its commands in the order of the work, and turns our errors into lines and exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        arguments = list(kwargs.get("args") or (args[0] if args and args[0] is not None else sys.argv[1:]))
+        try:
+            super().main(*args, **kwargs)
+        except BridgeError as error:
+            _fail(error.to_dict(), error.exit_code, "--json" in arguments)
+        except MemoryError:
+            _fail(
+                {"type": "MemoryError", "reason": "out of memory", "remedy": "split the file"}, 1, "--json" in arguments
+            )
+        except OSError as error:
+            name = f"{error.filename}: " if error.filename else ""
+            described = {
+                "type": "OSError",
+                "reason": f"{name}{error.strerror or error}",
+                "remedy": "check the path, its permissions and the room on the disk",
+            }
+            _fail(described, 1, "--json" in arguments)
+        sys.exit(0)  # click itself ends the process; this is for the type checker's sake
+
+
+def _fail(error: dict[str, str], code: int, as_json: bool) -> NoReturn:
+    if as_json:
+        click.echo(json.dumps({"error": error}, ensure_ascii=False))
+    click.echo(f"error: {error['reason']}", err=True)
+    if error["remedy"]:
+        click.echo(f"  remedy: {error['remedy']}", err=True)
+    sys.exit(code)
+
+
+def report(result: dict[str, Any], lines: Iterable[str], *, as_json: bool, partial: bool = False) -> None:
+    """Print a result, and end with exit code 3 where only a part was done."""
+    if as_json:
+        click.echo(json.dumps({**result, "partial": partial}, ensure_ascii=False))
+    else:
+        for line in lines:
+            click.echo(line)
+    if partial:
+        sys.exit(PARTIAL)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """A plain table as lines; numbers stand to the right.
+
+    >>> table(["who", "n"], [["ann", 12], ["bo", 3]])
+    ['who   n', 'ann  12', 'bo    3']
+    """
+    grid = [[str(cell) for cell in row] for row in (headings, *(list(row) for row in rows))]
+    widths = [max(len(cell) for cell in column) for column in zip(*grid, strict=True)]
+    right = [all(row[i].replace(",", "").replace(".", "").isdigit() for row in grid[1:]) for i in range(len(widths))]
+    return [
+        "  ".join(cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in grid
+    ]
+
+
+PLAIN_EVERY_S = 5.0
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress function: a bar where there is a terminal, else a plain line every few seconds. To standard error."""
+    if quiet:
+        yield lambda what, done, total: None
+    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        with _bar() as tell:
+            yield tell
+    else:
+        yield _plain_lines()
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    tasks: dict[str, Any] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total or None)
+            bar.update(tasks[what], completed=done)
+
+        yield tell
+
+
+def _plain_lines(clock: Callable[[], float] = time.monotonic) -> Callable[[str, int, int], None]:
+    said: dict[str, float] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        now = clock()
+        if now - said.setdefault(what, now) >= PLAIN_EVERY_S:
+            said[what] = now
+            click.echo(f"{what}: {done:,} of {total:,}" if total else f"{what}: {done:,}", err=True)
+
+    return tell

@@ -1,0 +1,455 @@
+"""Label Studio, over its REST API.
+
+Written against Label Studio 1.23.2 (community edition). What shaped it was measured there: an import that runs beside
+another write on SQLite can lose predictions behind a 201, so writes go one at a time and are counted; an import
+answered with 5xx may have happened, so nothing is ever sent twice; page numbers shift while people work, so listings
+go on from the last id seen.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from bridge.annotations import Annotation
+from bridge.errors import AuthError, Conflict, NotFound, Refused, ServerError, UnexpectedReply, UnknownOutcome
+from bridge.records import Record, wire_id
+from bridge.servers.http import Client
+from bridge.servers.label_studio_kinds import KINDS, to_answers, to_regions
+from bridge.servers.label_studio_page import label_config
+from bridge.servers.protocol import Answered, Capabilities, Outcome, Page, Progress, Project, Remote, RemoteProject
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from bridge.keys import Secret
+
+AGENT = "annobridge"
+"""The model version of all predictions. One name for all, because Label Studio pre-fills one version per project."""
+
+PAGE_SIZE = 500
+LOOKUP_SIZE = 500
+OVERLAP = timedelta(seconds=60)
+"""An annotation is committed before its task's time moves, so a pull re-reads a minute that it has already seen."""
+
+ACCESS_LIFETIME_S = 240.0
+"""Access tokens live 300 s; a new one is fetched a minute before."""
+
+CAPABILITIES = Capabilities(
+    question_kinds=frozenset(KINDS),
+    title_length=(3, 50),
+    batch=500,
+    unique_keys=False,
+    incremental=True,
+    ranking_ties=True,
+)
+
+_MARKER = re.compile(r"\[annobridge/1 template=(\S+) schema=([0-9a-f]+) repeats=(\d+)\]")
+
+
+class LabelStudio:
+    """One Label Studio server, and after :meth:`ensure` one project on it.
+
+    Args:
+        url: the server's address, without ``/api``.
+        key: a personal access token, or a legacy token where the server still takes them.
+        allow_http: permit plain http to hosts other than this machine.
+        transport: for tests, any httpx2 transport.
+    """
+
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self, url: str, key: Secret, *, allow_http: bool = False, transport: httpx2.BaseTransport | None = None
+    ) -> None:
+        self._login = _Login(url, key, allow_http=allow_http, transport=transport)
+        self._http = Client(url, self._login.headers, allow_http=allow_http, transport=transport)
+        self._people: dict[int, str] = {}
+        self._id = ""
+        self._project: Project | None = None
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._http.close()
+        self._login.close()
+
+    # The project
+
+    def ensure(self, project: Project, *, create: bool) -> RemoteProject:
+        """Find the campaign's project by its title and our mark in its description, or make it."""
+        named = [p for p in self._projects() if p.get("title") == project.title]
+        ours = [p for p in named if _MARKER.search(p.get("description") or "")]
+        if len(ours) > 1:
+            raise Conflict(
+                f"{self._http.origin}: {len(ours)} annobridge projects are called {project.title!r}",
+                remedy="rename or delete all but one of them in Label Studio",
+            )
+        if named and not ours:
+            raise Conflict(
+                f"{self._http.origin}: a project {project.title!r} exists that annobridge did not make",
+                remedy="choose another project name in campaign.yaml (or --project)",
+            )
+        if not ours and not create:
+            raise NotFound(
+                f"{self._http.origin}: there is no project {project.title!r}", remedy="run `annobridge push` first"
+            )
+        self._project = project
+        if not ours:
+            return self._create(project)
+        return self._adopt(ours[0], project, change=create)
+
+    def _projects(self) -> Iterator[dict[str, Any]]:
+        page = 1
+        while True:
+            reply = self._http.request(
+                "GET",
+                "/api/projects/",
+                params={
+                    "page": page,
+                    "page_size": 100,
+                    "include": "id,title,description,label_config,maximum_annotations,task_number",
+                },
+                what="list the projects",
+            )
+            found = _expect(reply, "results", list)
+            yield from found
+            if page * 100 >= _expect(reply, "count", int):
+                return
+            page += 1
+
+    def _settings(self, project: Project, repeats: int) -> dict[str, Any]:
+        template = project.template
+        mark = f"[annobridge/1 template={template.name} schema={template.fingerprint} repeats={repeats}]"
+        return {
+            "title": project.title,
+            # People see the description in the list of projects; the mark tells us that the project is ours.
+            "description": f"{template.title}. Please keep this line: {mark}",
+            "label_config": label_config(template, repeats),
+            "maximum_annotations": project.annotators_per_record,
+            # Label Studio renders instructions as HTML.
+            "expert_instruction": html.escape(template.guidelines).replace("\n", "<br>"),
+            "show_collab_predictions": True,
+        }
+
+    def _create(self, project: Project) -> RemoteProject:
+        reply = self._http.request(
+            "POST", "/api/projects/", body=self._settings(project, project.repeats), what="create the project"
+        )
+        self._id = str(_expect(reply, "id", int))
+        return RemoteProject(self._id, self._url(), 0, created=True)
+
+    def _adopt(self, found: Mapping[str, Any], project: Project, *, change: bool) -> RemoteProject:
+        mark = _MARKER.search(found["description"])
+        assert mark is not None
+        if mark[2] != project.template.fingerprint:
+            raise Conflict(
+                f"{self._http.origin}: project {project.title!r} was made from another template or another version "
+                f"of it ({mark[1]}, schema {mark[2]}; now {project.template.name}, {project.template.fingerprint})",
+                remedy="use the template that the project was made from, or another project name",
+            )
+        self._id = str(found["id"])
+        wanted = self._settings(project, max(project.repeats, int(mark[3])))
+        changed = {
+            name: wanted[name] for name in ("label_config", "maximum_annotations") if found[name] != wanted[name]
+        }
+        if change and changed:
+            body = {**changed, "description": wanted["description"], "expert_instruction": wanted["expert_instruction"]}
+            self._http.request("PATCH", f"/api/projects/{self._id}/", body=body, what="bring the project up to date")
+        return RemoteProject(self._id, self._url(), int(found.get("task_number") or 0))
+
+    def _url(self) -> str:
+        return f"{self._http.origin}/projects/{self._id}/data"
+
+    # Records
+
+    def find(self, keys: Iterable[str]) -> dict[str, list[Remote]]:
+        """Which of these keys are in the project, with the tasks that hold them."""
+        wanted = {wire_id(key): key for key in keys}
+        found: dict[str, list[Remote]] = {}
+        ids = list(wanted)
+        for start in range(0, len(ids), LOOKUP_SIZE):
+            rule = _filter("data.bridge_id", "in_list", ids[start : start + LOOKUP_SIZE], "List")
+            for task in self._tasks([rule], "id,data,total_predictions,total_annotations,cancelled_annotations"):
+                key = wanted.get(str(task["data"].get("bridge_id")))
+                if key is not None:
+                    answers = int(task["total_annotations"] or 0) + int(task["cancelled_annotations"] or 0)
+                    found.setdefault(key, []).append(
+                        Remote(str(task["id"]), int(task["total_predictions"] or 0), answers)
+                    )
+        return found
+
+    def write(self, records: Sequence[Record]) -> list[Outcome]:
+        """Import records as tasks, each with one prediction that pre-fills the page."""
+        tasks = [self._task(record) for record in records]
+        try:
+            reply = self._http.request(
+                "POST",
+                f"/api/projects/{self._id}/import",
+                params={"return_task_ids": "true"},
+                body=tasks,
+                what=f"import {len(tasks)} records",
+            )
+        except Refused as error:
+            return [Outcome(record.key, "rejected", error.reason, error.remedy) for record in records]
+        except UnknownOutcome as error:
+            return [Outcome(record.key, "unknown", error.reason, error.remedy) for record in records]
+        ids = _expect(reply, "task_ids", list)
+        if len(ids) != len(records) or _expect(reply, "task_count", int) != len(records):
+            reason = f"{self._http.origin}: sent {len(records)} records, but the reply counts {reply['task_count']}"
+            return [Outcome(record.key, "unknown", reason, "run the command again") for record in records]
+        expected = sum("predictions" in task for task in tasks)
+        if _expect(reply, "prediction_count", int) != expected:
+            self._repair(dict(zip(map(str, ids), tasks, strict=True)))
+        return [Outcome(record.key, "accepted", remote_id=str(i)) for record, i in zip(records, ids, strict=True)]
+
+    def _task(self, record: Record) -> dict[str, Any]:
+        template = self._bound.template
+        names = template.field_names(self._bound.repeats)
+        data: dict[str, Any] = {}
+        for name in names:
+            spec = template.field_for(name)
+            # A field that a record does not have must still be there: Label Studio refuses a missing variable.
+            data[name] = record.fields.get(name, "" if spec is None or spec.type == "text" else [])
+        data["bridge_id"] = wire_id(record.key)
+        if data["bridge_id"] != record.key:
+            data["bridge_key"] = record.key
+        task: dict[str, Any] = {"data": data}
+        answers: dict[str, Any] = {name: text for name, text in template.prefilled(record).items() if text}
+        best = {s.question: s for s in sorted(record.suggestions, key=lambda s: s.score or 0.0)}
+        answers.update({name: suggestion.value for name, suggestion in best.items()})
+        regions = to_regions({q.name: q for q in template.questions}, answers, names)
+        if regions:
+            scores = [s.score for s in best.values() if s.score is not None]
+            task["predictions"] = [
+                {"model_version": AGENT, "result": regions, **({"score": min(scores)} if scores else {})}
+            ]
+        return task
+
+    def _repair(self, tasks: Mapping[str, Mapping[str, Any]]) -> None:
+        """Send the predictions that the server lost again, until each task has its own."""
+        for attempt in range(5):
+            short = [
+                str(task["id"])
+                for task in self._tasks(
+                    [_filter("data.bridge_id", "in_list", [t["data"]["bridge_id"] for t in tasks.values()], "List")],
+                    "id,total_predictions",
+                )
+                if not task["total_predictions"] and "predictions" in tasks.get(str(task["id"]), {})
+            ]
+            if not short:
+                return
+            time.sleep(0.5 * attempt)
+            lost = [{"task": int(i), **prediction} for i in short for prediction in tasks[i]["predictions"]]
+            self._http.request(
+                "POST",
+                f"/api/projects/{self._id}/import/predictions",
+                body=lost,
+                what=f"send {len(lost)} lost suggestions again",
+            )
+        raise ServerError(
+            f"{self._http.origin}: the server keeps losing suggestions of {len(short)} records",
+            remedy="stop other imports into this server, then run the command again",
+        )
+
+    # Answers
+
+    def changes(self, cursor: str = "") -> Iterator[Page]:
+        """Tasks with answers; with a cursor, only those that changed since a minute before it."""
+        if cursor:
+            since = _parse_time(cursor) - OVERLAP
+            value = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            yield from self._sweep([_filter("updated_at", "greater_or_equal", value, "Datetime")], cursor)
+            return
+        last = ""
+        for rules in (
+            [_filter("total_annotations", "greater", 0)],
+            [_filter("total_annotations", "equal", 0), _filter("cancelled_annotations", "greater", 0)],
+        ):
+            for page in self._sweep(rules, last):
+                last = page.cursor
+                yield page
+
+    def _sweep(self, rules: list[dict[str, Any]], cursor: str) -> Iterator[Page]:
+        for tasks, left in self._pages(rules, _ANSWER_FIELDS, {"fields": "all", "expand": "annotations"}):
+            records = [self._answered(task) for task in tasks if "bridge_id" in task["data"]]
+            cursor = max([cursor, *(_utc(task["updated_at"]) for task in tasks)])
+            yield Page(records, cursor, left)
+
+    def _answered(self, task: Mapping[str, Any]) -> Answered:
+        data = task["data"]
+        key = str(data.get("bridge_key", data["bridge_id"]))
+        questions = {q.name: q for q in self._bound.template.questions}
+        annotations = []
+        for found in task["annotations"]:
+            cancelled = bool(found.get("was_cancelled"))
+            annotations.append(
+                Annotation(
+                    record=key,
+                    annotator=self._person(found["completed_by"]),
+                    status="discarded" if cancelled else "submitted",
+                    # A skip posts whatever the page held; nobody meant it as an answer.
+                    answers={} if cancelled else to_answers(questions, found.get("result")),
+                    created_at=_utc(found["created_at"]),
+                    updated_at=_utc(found["updated_at"]),
+                    lead_time_s=found.get("lead_time"),
+                    source={
+                        "server": "label-studio",
+                        "project": self._id,
+                        "task": str(task["id"]),
+                        "id": str(found["id"]),
+                    },
+                )
+            )
+        return Answered(key, str(task["id"]), tuple(annotations))
+
+    def _person(self, user: object) -> str:
+        if not isinstance(user, int):
+            return "unknown"
+        if user not in self._people:
+            people = self._http.request("GET", "/api/users/", what="list the annotators")
+            self._people = {person["id"]: str(person["email"]).lower() for person in people or []}
+        return self._people.setdefault(user, f"user-{user}")
+
+    def progress(self) -> Progress:
+        """Counts from the project itself."""
+        include = "id,task_number,num_tasks_with_annotations,finished_task_number"
+        reply = self._http.request(
+            "GET", f"/api/projects/{self._id}/", params={"include": include}, what="count the records"
+        )
+        return Progress(
+            records=_expect(reply, "task_number", int),
+            answered=_expect(reply, "num_tasks_with_annotations", int),
+            completed=_expect(reply, "finished_task_number", int),
+        )
+
+    # Listing
+
+    @property
+    def _bound(self) -> Project:
+        if self._project is None:
+            raise RuntimeError("call ensure() first")
+        return self._project
+
+    def _tasks(self, rules: list[dict[str, Any]], include: str) -> Iterator[dict[str, Any]]:
+        for tasks, _ in self._pages(rules, include, {}):
+            yield from tasks
+
+    def _pages(
+        self, rules: list[dict[str, Any]], include: str, extra: Mapping[str, str]
+    ) -> Iterator[tuple[list[dict[str, Any]], int]]:
+        """Pages of tasks in order of id, each starting behind the last; with the number of tasks still to come."""
+        last = 0
+        while True:
+            items = [*rules, _filter("id", "greater", last)]
+            query = {"filters": {"conjunction": "and", "items": items}, "ordering": ["tasks:id"]}
+            reply = self._http.request(
+                "GET",
+                "/api/tasks/",
+                params={
+                    "project": self._id,
+                    "page_size": PAGE_SIZE,
+                    "include": include,
+                    "resolve_uri": "false",
+                    **extra,
+                },
+                # As a body and not in the URL, where 5,000 ids would not fit and values are decoded twice.
+                body=query,
+                what="list the records",
+            )
+            tasks = _expect(reply, "tasks", list)
+            left = _expect(reply, "total", int) - len(tasks)
+            if (left > 0 and len(tasks) < PAGE_SIZE) or (tasks and tasks[0]["id"] <= last):
+                raise UnexpectedReply(
+                    f"{self._http.origin}: the list of records is broken off or out of order after record {last}",
+                    remedy="run the command again; nothing was taken from this page",
+                )
+            if tasks:
+                yield tasks, max(left, 0)
+            if left <= 0:
+                return
+            last = tasks[-1]["id"]
+
+
+_ANSWER_FIELDS = ",".join(
+    [
+        "id,data,updated_at",
+        *(
+            f"annotations.{name}"
+            for name in ("id", "result", "created_at", "updated_at", "lead_time", "completed_by", "was_cancelled")
+        ),
+    ]
+)
+
+
+class _Login:
+    """Turns a key into the headers of one request.
+
+    A personal access token is a refresh token: it buys access tokens that live five minutes. A legacy token is sent
+    as it is.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: Secret,
+        *,
+        allow_http: bool,
+        transport: httpx2.BaseTransport | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._key = key
+        self._personal = key.reveal().count(".") == 2
+        self._http = Client(url, allow_http=allow_http, transport=transport)
+        self._clock = clock
+        self._access = ""
+        self._until = 0.0
+
+    def close(self) -> None:
+        self._http.close()
+
+    def headers(self) -> dict[str, str]:
+        if not self._personal:
+            return {"Authorization": f"Token {self._key.reveal()}"}
+        if self._clock() >= self._until:
+            try:
+                reply = self._http.request(
+                    "POST", "/api/token/refresh/", body={"refresh": self._key.reveal()}, what="log in"
+                )
+            except UnknownOutcome as error:
+                # Fetching a token changes nothing, so there is no outcome to look up.
+                raise UnexpectedReply(error.reason, remedy="is this the address of a Label Studio server?") from None
+            except AuthError as error:
+                raise AuthError(
+                    error.reason,
+                    remedy="make a new personal access token in Label Studio (Account & Settings) and set it again",
+                ) from None
+            self._access = str(_expect(reply, "access", str))
+            self._until = self._clock() + ACCESS_LIFETIME_S
+        return {"Authorization": f"Bearer {self._access}"}
+
+
+def _filter(column: str, operator: str, value: object, kind: str = "Number") -> dict[str, Any]:
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
+
+
+def _expect(reply: object, name: str, kind: type) -> Any:
+    value = reply.get(name) if isinstance(reply, dict) else None
+    if not isinstance(value, kind):
+        raise UnexpectedReply(
+            f"the server's reply has no {name!r}: this is not the Label Studio that was expected",
+            remedy="check the url in campaign.yaml, and that the server is Label Studio 1.20 or newer",
+        )
+    return value
+
+
+def _parse_time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _utc(text: object) -> str:
+    """A server's time in one form: UTC with microseconds and ``Z``."""
+    return _parse_time(str(text)).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if text else ""

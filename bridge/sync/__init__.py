@@ -1,0 +1,1 @@
+"""Carrying records to a server and answers back."""

@@ -1,0 +1,76 @@
+"""Pull: every person's answers from the server into the feedback store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bridge.annotations import Annotation
+from bridge.servers.protocol import Server
+from bridge.sync.feedback import Changes, Feedback
+from bridge.sync.people import People
+from bridge.sync.push import Tick
+
+
+@dataclass
+class PullResult:
+    """What a pull brought: counts of answers, whose records changed, and where the next pull may start."""
+
+    changes: Changes
+    full: bool
+    cursor: str = ""
+    records: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as ``--json`` prints it."""
+        return {"full": self.full, **vars(self.changes), "records_changed": len(self.records)}
+
+
+def pull(
+    server: Server,
+    project: str,
+    feedback: Feedback,
+    people: People,
+    *,
+    cursor: str = "",
+    tick: Tick = lambda done: None,
+) -> PullResult:
+    """Bring the store up to date with the server.
+
+    Args:
+        server: after ``ensure``.
+        project: the project's id on that server.
+        feedback: where the answers go; each page is on the disk before the next is asked for.
+        people: gives the pseudonyms; names never reach the store.
+        cursor: where the last pull ended; empty sweeps everything, and finds withdrawn answers of vanished records.
+
+    Raises:
+        ServerError: the sweep broke off. What was stored is right, and the next pull goes on from the old cursor.
+    """
+    result = PullResult(Changes(), full=not cursor, cursor=cursor)
+    seen: set[tuple[str, str]] = set()
+    for page in server.changes(cursor):
+        lines: list[Annotation] = []
+        for answered in page.records:
+            seen.add((answered.key, answered.remote_id))
+            named = [replace(a, annotator=people.pseudonym(a.annotator)) for a in answered.annotations]
+            lines += _compare(feedback, result, answered.key, answered.remote_id, named)
+        feedback.append(lines)
+        result.cursor = max(result.cursor, page.cursor)
+        tick(len(seen))
+    if result.full:
+        gone: list[Annotation] = []
+        for key, task in feedback.missing(seen, project):
+            gone += _compare(feedback, result, key, task, [])
+        feedback.append(gone)
+    return result
+
+
+def _compare(
+    feedback: Feedback, result: PullResult, key: str, task: str, annotations: list[Annotation]
+) -> list[Annotation]:
+    changes, lines = feedback.update(key, task, annotations)
+    result.changes.add(changes)
+    if lines:
+        result.records.append(key)
+    return lines

@@ -1,0 +1,155 @@
+"""Push: records to the server, each once.
+
+The server is asked which keys it has; only the others are sent, one batch at a time. A batch that the server refuses
+is halved until the culprit stands alone. A batch whose outcome is unknown is looked up, and never sent again here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from bridge.errors import UnexpectedReply, UsageError
+from bridge.files import Reject
+from bridge.records import Record
+from bridge.servers.protocol import Capabilities, Outcome, Project, RemoteProject, Server
+
+Tick = Callable[[int], None]
+"""Called with the number of records done so far."""
+
+
+@dataclass
+class PushResult:
+    """What became of each record.
+
+    ``sent`` are new on the server, ``present`` were there already, ``rejected`` say why they are not, and ``unknown``
+    keys may or may not be there: the next push looks them up first.
+    """
+
+    project: RemoteProject
+    sent: int = 0
+    present: int = 0
+    rejected: list[Reject] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    reason: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every record is on the server."""
+        return not self.rejected and not self.unknown
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as ``--json`` prints it."""
+        return {
+            "project": self.project.id,
+            "url": self.project.url,
+            "created": self.project.created,
+            "sent": self.sent,
+            "present": self.present,
+            "rejected": len(self.rejected),
+            "unknown": len(self.unknown),
+            "reason": self.reason,
+        }
+
+
+def check_capabilities(project: Project, capabilities: Capabilities) -> None:
+    """Say before anything is created whether a server can carry this project.
+
+    Raises:
+        UsageError: names the title or the question, and what the server can do instead.
+    """
+    shortest, longest = capabilities.title_length
+    if not shortest <= len(project.title) <= longest:
+        raise UsageError(
+            f"project: {project.title!r:.80} has {len(project.title)} characters; "
+            f"this server takes {shortest} to {longest}",
+            remedy="choose another project name in campaign.yaml (or --project)",
+        )
+    for question in project.template.questions:
+        if question.type not in capabilities.question_kinds:
+            raise UsageError(
+                f"question {question.name!r}: this server cannot ask a {question.type} question",
+                remedy=f"it can ask {', '.join(sorted(capabilities.question_kinds))}",
+            )
+
+
+def push(server: Server, project: Project, records: Iterable[Record], *, tick: Tick = lambda done: None) -> PushResult:
+    """Send the records that the server does not have yet.
+
+    Args:
+        server: any server.
+        project: what to make there, or to find.
+        records: checked records (see :func:`bridge.rows.read_records`), each key once.
+        tick: told how many records are done.
+
+    Raises:
+        UsageError: the server cannot carry the project.
+        ServerError: the server cannot be used; what was sent before stays there.
+    """
+    check_capabilities(project, server.capabilities)
+    result = PushResult(server.ensure(project, create=True))
+    empty = result.project.records == 0
+    done = 0
+    for batch in _batches(records, server.capabilities.batch):
+        # An empty project cannot hold any of them, so nothing need be asked.
+        there = {} if empty else server.find([record.key for record in batch])
+        missing = [record for record in batch if record.key not in there]
+        result.present += len(batch) - len(missing)
+        for outcome in _deliver(server, missing):
+            _note(result, outcome)
+        done += len(batch)
+        tick(done)
+        if result.unknown:
+            return result
+    _check_total(server, result)
+    return result
+
+
+def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    iterator = iter(records)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _deliver(server: Server, records: Sequence[Record]) -> Iterator[Outcome]:
+    if not records:
+        return
+    outcomes = server.write(records)
+    if len(records) > 1 and any(outcome.result == "rejected" for outcome in outcomes):
+        # The server may have refused the whole batch for one record in it; whatever it took is not sent again.
+        refused = {outcome.key for outcome in outcomes if outcome.result == "rejected"}
+        yield from (outcome for outcome in outcomes if outcome.key not in refused)
+        again = [record for record in records if record.key in refused]
+        half = (len(again) + 1) // 2
+        yield from _deliver(server, again[:half])
+        yield from _deliver(server, again[half:])
+        return
+    if any(outcome.result == "unknown" for outcome in outcomes):
+        there = server.find([outcome.key for outcome in outcomes])
+        for outcome in outcomes:
+            found = there.get(outcome.key)
+            yield Outcome(outcome.key, "accepted", remote_id=found[0].id) if found else outcome
+        return
+    yield from outcomes
+
+
+def _note(result: PushResult, outcome: Outcome) -> None:
+    if outcome.result == "accepted":
+        result.sent += 1
+    elif outcome.result == "rejected":
+        result.rejected.append(Reject(0, outcome.reason, outcome.remedy, key=outcome.key))
+    else:
+        result.unknown.append(outcome.key)
+        result.reason = outcome.reason
+
+
+def _check_total(server: Server, result: PushResult) -> None:
+    held = server.progress().records
+    expected = result.project.records + result.sent
+    if held < expected:
+        raise UnexpectedReply(
+            f"the server counts {held:,} records where {expected:,} should be",
+            remedy="run `annobridge push` again: it looks up what is missing and sends only that",
+        )
