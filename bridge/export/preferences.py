@@ -1,0 +1,95 @@
+"""Preferences: which response people put first, and over which others, from a merged label or ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.export.reasons import NoRow, tie
+from bridge.merge.merged import MergedAnswer
+from bridge.questions import LabelQuestion, RankingQuestion
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One response over another, who prefers it, and by how much: (votes for - votes against) / votes, if known."""
+
+    chosen: str
+    rejected: str
+    annotators: tuple[str, ...]
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """The best response and who put it first; empty where several share that place. And the pairs that follow."""
+
+    best: str
+    annotators: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+
+
+def preference(question: LabelQuestion | RankingQuestion, answer: MergedAnswer) -> Preference:
+    """What a merged answer says about responses.
+
+    Raises:
+        NoRow: people contradict each other, or agree that none is better.
+
+    >>> from bridge.templates import load_template
+    >>> answer = MergedAnswer("agreed", "B", details={"votes": {"A": 1, "B": 2, "tie": 1}})
+    >>> preference(load_template("preference").question("preference"), answer).pairs
+    (Pair(chosen='response_b', rejected='response_a', annotators=(), margin=0.25),)
+    """
+    if answer.outcome != "agreed":
+        raise tie(question.name, answer)
+    if isinstance(question, LabelQuestion):
+        return _from_label(question, answer)
+    return _from_ranking(question, answer)
+
+
+def _from_label(question: LabelQuestion, answer: MergedAnswer) -> Preference:
+    picks = {option.value: option.picks for option in question.options}
+    best = picks[str(answer.value)]
+    if best is None:
+        raise NoRow("no_preference", question.name, f"people chose {answer.value!r}, which prefers no response")
+    who = tuple(
+        sorted(name for name, label in answer.annotators.items() if isinstance(label, str) and picks.get(label) == best)
+    )
+    votes: Mapping[str, int] = answer.details.get("votes", {})
+    # Several labels can pick the same response ("better", "much better"), so that the most frequent label may
+    # stand for fewer people than the others together.
+    backing = {pick: sum(votes.get(label, 0) for label in picks if picks[label] == pick) for pick in picks.values()}
+    pairs = []
+    for other in dict.fromkeys(pick for pick in picks.values() if pick and pick != best):
+        if votes and backing[best] <= backing[other]:
+            raise NoRow("tie", question.name, f"{backing[best]} prefer {best}, {backing[other]} prefer {other}")
+        margin = (backing[best] - backing[other]) / sum(votes.values()) if votes else None
+        pairs.append(Pair(best, other, who, margin))
+    return Preference(best, who, tuple(pairs))
+
+
+def _from_ranking(question: RankingQuestion, answer: MergedAnswer) -> Preference:
+    assert isinstance(answer.value, dict)
+    ranks = answer.value
+    first = [item for item in ranks if ranks[item] == min(ranks.values())]
+    votes: Mapping[str, list[int]] = answer.details.get("pairs", {})
+    pairs = []
+    for best in first:
+        for worse in ranks:
+            won, even, lost = votes.get(f"{best}>{worse}") or votes.get(f"{worse}>{best}", [0, 0, 0])[::-1]
+            # Nobody compared the two: that one is better was concluded, and is no preference of anyone.
+            if ranks[worse] == ranks[best] or (votes and not won + even + lost):
+                continue
+            who = tuple(sorted(name for name, given in answer.annotators.items() if _prefers(given, best, worse)))
+            pairs.append(Pair(best, worse, who, (won - lost) / (won + even + lost) if votes else None))
+    if not pairs:
+        raise NoRow("no_preference", question.name, "all responses share rank 1")
+    if len(first) > 1:
+        return Preference("", (), tuple(pairs))
+    who = tuple(sorted({name for pair in pairs for name in pair.annotators}))
+    return Preference(first[0], who, tuple(pairs))
+
+
+def _prefers(ranks: Any, best: str, worse: str) -> bool:
+    return isinstance(ranks, dict) and best in ranks and worse in ranks and ranks[best] < ranks[worse]

@@ -1,0 +1,69 @@
+"""Why a record yields no training row: every reason has a code, a meaning, and a place in the count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bridge.merge.merged import MergedAnswer
+
+REASONS = {
+    "not_merged": "nobody's answers to the record have been merged",
+    "unknown_record": "there are answers, but the record itself was not given",
+    "skipped": "nobody's answers count: all were skipped, drafts, withdrawn or wrong",
+    "invalid": "the merged answers do not fit the template or the record",
+    "role": "the conversation has a role that trainers do not know, or no user's turn before the answer",
+    "no_answer_turn": "the conversation does not end with an answer",
+    "blank": "a text that the row needs is blank",
+    "tie": "people contradict each other",
+    "no_quorum": "too few people answered",
+    "unchanged_rewrite": "the text was left as it was, which approves it",
+    "equal": "the preferred text and the other one are the same",
+    "no_preference": "people agree that no response is better than the others",
+    "condition": "the answers do not let the record through",
+    "unanswered": "nobody answered a question that the row needs",
+    "multi_turn": "the format has no place for several messages",
+}
+"""Code to meaning. Where several are true of a record, it is counted under the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A record without a row: one of :data:`REASONS`, and what it means here.
+
+    ``format`` names the only format that the record is missing from; it is empty where the record is in none.
+    """
+
+    record: str
+    reason: str
+    text: str
+    format: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """The case as a line of the file of dropped records."""
+        return {"record": self.record, "reason": self.reason, "text": self.text, "format": self.format}
+
+
+class NoRow(Exception):
+    """Says, inside this package, why something yields no row; it ends as a :class:`Dropped`."""
+
+    def __init__(self, reason: str, where: str = "", text: str = "") -> None:
+        self.reason = reason
+        self.text = ": ".join(part for part in (where, text or REASONS[reason]) if part)
+        super().__init__(self.text)
+
+
+def tie(question: str, answer: MergedAnswer) -> NoRow:
+    """The case of a question whose answers do not add up to one."""
+    return NoRow("tie", question, f"tie ({answer.reason})" if answer.reason else "tie")
+
+
+def count_reasons(dropped: Iterable[Dropped]) -> dict[str, int]:
+    """Reason to number of cases, in the order of :data:`REASONS`.
+
+    >>> count_reasons([Dropped("r2", "equal", ""), Dropped("r1", "tie", ""), Dropped("r3", "equal", "")])
+    {'tie': 1, 'equal': 2}
+    """
+    counts = Counter(case.reason for case in dropped)
+    return {reason: counts[reason] for reason in REASONS if counts[reason]}
