@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from bridge.annotations import Annotation as Annotation
     from bridge.campaign import Campaign as Campaign
     from bridge.errors import BridgeError as BridgeError
-    from bridge.export import export as export
-    from bridge.merge import MergeResult as MergeResult
-    from bridge.merge import merge as merge
+    from bridge.exporting import export as export
+    from bridge.merging import MergeResult as MergeResult
+    from bridge.merging import merge as merge
     from bridge.reading import read_records as read_records
     from bridge.records import Record as Record
     from bridge.records import Suggestion as Suggestion
@@ -29,13 +29,13 @@ _HOME = {
     "Annotation": "annotations",
     "BridgeError": "errors",
     "Campaign": "campaign",
-    "MergeResult": "merge",
+    "MergeResult": "merging",
     "Record": "records",
     "Suggestion": "records",
     "TaskTemplate": "templates",
-    "export": "export",
+    "export": "exporting",
     "load_template": "templates",
-    "merge": "merge",
+    "merge": "merging",
     "read_records": "reading",
 }
 

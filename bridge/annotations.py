@@ -109,6 +109,7 @@ def newest(annotations: Iterable[Annotation]) -> list[Annotation]:
     Of one answer's revisions the newest counts; of several answers of one person to one record, the latest that was
     not withdrawn. Where all were withdrawn, one stays that is marked ``deleted``: withdrawn is not "never given".
 
+    >>> from dataclasses import replace
     >>> a = Annotation("r1", "ann", answers={"rating": 2})
     >>> [x.answers for x in newest([replace(a, revision=2, answers={"rating": 5}), a])]
     [{'rating': 5}]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from bridge.annotations import Annotation, newest
 from bridge.config import FILE_NAME, CampaignConfig, load_config
 from bridge.errors import ConfigError, StoreError, UsageError
-from bridge.export import ExportResult, export
+from bridge.exporting import ExportResult, export
 from bridge.files import Reject, write_lines, write_text
 from bridge.keys import origin
-from bridge.merge import MergeResult, merge
+from bridge.merging import MergeResult, merge
 from bridge.reading import RecordReader, read_records
 from bridge.records import Record
 from bridge.servers import connect

@@ -13,8 +13,8 @@ from bridge.cli.output import json_option, progress, report, table
 
 if TYPE_CHECKING:
     from bridge.annotations import Annotation
-    from bridge.export import ExportResult
-    from bridge.merge import Merged, MergeResult
+    from bridge.exporting import ExportResult
+    from bridge.merging import Merged, MergeResult
 
 
 @click.command()
@@ -106,7 +106,7 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
 
 
 def _merge_file(path: str, flags: dict[str, Any]) -> MergeResult:
-    from bridge.merge import merge as merge_annotations
+    from bridge.merging import merge as merge_annotations
     from bridge.reading import read_records
     from bridge.templates import load_template
 
@@ -203,8 +203,8 @@ def _export_files(
     kinds: tuple[str, ...], formats: tuple[str, ...], merged: str, out: str, flags: dict[str, Any]
 ) -> list[ExportResult]:
     from bridge.campaign import export_kind
-    from bridge.export import export as export_rows
-    from bridge.merge import Merged
+    from bridge.exporting import export as export_rows
+    from bridge.merging import Merged
     from bridge.reading import read_records
     from bridge.templates import load_template
 

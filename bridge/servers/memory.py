@@ -5,6 +5,7 @@ With a path it keeps its state in a JSON file, so that separate commands can sha
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -174,7 +175,12 @@ class MemoryServer:
             created_at=first,
             updated_at=now,
             lead_time_s=lead_time_s,
-            source={"server": "memory", "project": self._title, "task": key, "id": place},
+            source={
+                "server": "memory",
+                "project": self._title,
+                "task": key,
+                "id": hashlib.sha256(place.encode()).hexdigest()[:12],
+            },
         )
         self._held.annotations[place] = json.loads(json.dumps(annotation.to_dict()))
         self._held.touched[key] = now

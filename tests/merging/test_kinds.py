@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bridge.merge.kinds import KINDS
-from bridge.merge.merged import MergedAnswer
+from bridge.merging.kinds import KINDS
+from bridge.merging.merged import MergedAnswer
 from bridge.templates import load_template
 
 QUESTIONS = {

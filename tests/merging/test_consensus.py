@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bridge.annotations import Annotation
 from bridge.errors import UsageError
-from bridge.merge import Merged, MergeResult, merge
+from bridge.merging import Merged, MergeResult, merge
 from bridge.records import Record
 from bridge.templates import load_template
 

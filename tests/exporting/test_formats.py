@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bridge.errors import ValueRejected
-from bridge.export.formats import FORMATS, metadata
-from bridge.export.rows import Kind, Row
+from bridge.exporting.formats import FORMATS, metadata
+from bridge.exporting.rows import Kind, Row
 from bridge.files import write_lines
 from bridge.templates import load_template
 

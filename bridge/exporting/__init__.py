@@ -1,9 +1,9 @@
 """From merged answers to training files, with a reason for every record that yields no row."""
 
-from bridge.export.formats import FORMATS
-from bridge.export.reasons import REASONS, Dropped
-from bridge.export.rows import Row, RowsResult, training_rows
-from bridge.export.write import ExportedFile, ExportResult, export
+from bridge.exporting.formats import FORMATS
+from bridge.exporting.reasons import REASONS, Dropped
+from bridge.exporting.rows import Row, RowsResult, training_rows
+from bridge.exporting.write import ExportedFile, ExportResult, export
 
 __all__ = [
     "FORMATS",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, TypeAlias
 
-from bridge.merge.merged import MergedAnswer
+from bridge.merging.merged import MergedAnswer
 from bridge.questions import (
     LabelQuestion,
     MultiLabelQuestion,

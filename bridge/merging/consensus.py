@@ -10,9 +10,9 @@ from typing import Any
 
 from bridge.annotations import Annotation, newest
 from bridge.errors import UsageError
-from bridge.merge.kinds import KINDS
-from bridge.merge.merged import Merged, MergedAnswer
-from bridge.merge.validate import Problem, check_answers
+from bridge.merging.kinds import KINDS
+from bridge.merging.merged import Merged, MergedAnswer
+from bridge.merging.validate import Problem, check_answers
 from bridge.questions import Question, TextQuestion
 from bridge.records import Record, Value
 from bridge.templates import TaskTemplate
@@ -86,7 +86,7 @@ def merge(
     """Merge everybody's answers into one per record and question. The order of the annotations never matters.
 
     Only submitted annotations count: a skip, a draft or a withdrawn answer is a missing value. One person counts once
-    per record, with the newest answer. How answers become one is said in :mod:`bridge.merge.kinds`.
+    per record, with the newest answer. How answers become one is said in :mod:`bridge.merging.kinds`.
 
     Args:
         annotations: what people answered, in any order, with or without older revisions.

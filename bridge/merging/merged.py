@@ -24,7 +24,7 @@ class MergedAnswer:
         support: how many people gave just this value.
         n: how many people answered.
         reason: why there is no value, in words; empty where the outcome says it all.
-        details: what the question's kind adds, such as votes or a spread (:mod:`bridge.merge.kinds`).
+        details: what the question's kind adds, such as votes or a spread (:mod:`bridge.merging.kinds`).
         annotators: pseudonym to that person's answer.
 
     >>> MergedAnswer("agreed", "good", 2, 3, details={"votes": {"good": 2, "bad": 1}}).to_dict()

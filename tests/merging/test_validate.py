@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.annotations import Annotation
-from bridge.merge import check_answers
+from bridge.merging import check_answers
 from bridge.templates import load_template
 
 REVIEW = load_template("review")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.export.reasons import NoRow, tie
-from bridge.merge.merged import MergedAnswer
+from bridge.exporting.reasons import NoRow, tie
+from bridge.merging.merged import MergedAnswer
 from bridge.questions import LabelQuestion, RankingQuestion
 
 

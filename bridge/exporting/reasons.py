@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bridge.merge.merged import MergedAnswer
+from bridge.merging.merged import MergedAnswer
 
 REASONS = {
     "not_merged": "nobody's answers to the record have been merged",

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from bridge.annotations import Annotation
 from bridge.errors import ExportError
-from bridge.export import REASONS, Row, RowsResult, training_rows
-from bridge.export.rows import Kind
-from bridge.merge import Merged, merge
+from bridge.exporting import REASONS, Row, RowsResult, training_rows
+from bridge.exporting.rows import Kind
+from bridge.merging import Merged, merge
 from bridge.questions import Bounds
 from bridge.records import Record
 from bridge.templates import SftSource, TaskTemplate, Training, load_template

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import ValueRejected
-from bridge.merge import Merged
+from bridge.merging import Merged
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Formats: pure functions from a :class:`~bridge.export.rows.Row` to a line of a training file.
+"""Formats: pure functions from a :class:`~bridge.exporting.rows.Row` to a line of a training file.
 
 The shapes are those of TRL. Every line has the same keys, and beside the text exactly one more column, ``metadata``:
 trainers read other names (``labels``, ``images``, ``tools``) as data of their own. To add a format, write its
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from bridge.errors import ValueRejected
-from bridge.export.rows import Kind, Row
+from bridge.exporting.rows import Kind, Row
 from bridge.records import Message
 from bridge.templates import TaskTemplate
 

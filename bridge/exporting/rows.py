@@ -1,7 +1,7 @@
 """Training rows: what a template's ``training`` section makes of records and merged answers, in no format yet.
 
 Texts are stripped of white space around them, because trainers and chat templates treat it in different ways.
-A record that yields no row is counted once, under the first of :data:`~bridge.export.reasons.REASONS` that is true
+A record that yields no row is counted once, under the first of :data:`~bridge.exporting.reasons.REASONS` that is true
 of it.
 """
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from bridge.errors import ExportError, ValueRejected
-from bridge.export.preferences import preference
-from bridge.export.reasons import REASONS, Dropped, NoRow, count_reasons, tie
-from bridge.merge.merged import Merged, MergedAnswer
+from bridge.exporting.preferences import preference
+from bridge.exporting.reasons import REASONS, Dropped, NoRow, count_reasons, tie
+from bridge.merging.merged import Merged, MergedAnswer
 from bridge.questions import Bounds, Condition, Conditions, LabelQuestion, RankingQuestion, TextQuestion, holds
 from bridge.records import Message, Record, answer_text, text_of
 from bridge.templates import DpoSource, SftSource, TaskTemplate, Training
@@ -146,7 +146,7 @@ class _Case:
         self._originals = template.prefilled(record)
 
     def check(self) -> None:
-        """Refuse what :func:`~bridge.merge.merge` would not have said of this record with this template."""
+        """Refuse what :func:`~bridge.merging.merge` would not have said of this record with this template."""
         if all(answer.outcome == "abstained" for answer in self._answers.values()):
             raise NoRow("skipped")
         for name, question in self._questions.items():

@@ -12,8 +12,8 @@ import pytest
 from bridge import __version__
 from bridge.annotations import Annotation
 from bridge.errors import ExportError, StoreError, UsageError
-from bridge.export import ExportResult, export
-from bridge.merge import merge
+from bridge.exporting import ExportResult, export
+from bridge.merging import merge
 from bridge.records import Record
 from bridge.templates import load_template
 

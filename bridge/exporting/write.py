@@ -22,11 +22,11 @@ from typing import Any
 from bridge import __version__
 from bridge.annotations import Annotation, newest
 from bridge.errors import ExportError, StoreError, UsageError, ValueRejected
-from bridge.export.formats import FORMATS, Line, metadata
-from bridge.export.reasons import Dropped, count_reasons
-from bridge.export.rows import Kind, Row, training_rows
+from bridge.exporting.formats import FORMATS, Line, metadata
+from bridge.exporting.reasons import Dropped, count_reasons
+from bridge.exporting.rows import Kind, Row, training_rows
 from bridge.files import write_lines, write_text
-from bridge.merge.merged import Merged
+from bridge.merging.merged import Merged
 from bridge.records import Record, canonical_json
 from bridge.templates import TaskTemplate
 
@@ -88,9 +88,9 @@ def export(
         merged: what people said about it.
         template: the task, which says how answers become rows.
         out_dir: the folder; it is made where it does not exist.
-        formats: names from :data:`bridge.export.formats.FORMATS`.
+        formats: names from :data:`bridge.exporting.formats.FORMATS`.
         annotations: the answers behind it, where they are at hand: the manifest then names their revisions.
-        merge_rule: how the answers were merged (:attr:`bridge.merge.MergeResult.rule`), for the manifest.
+        merge_rule: how the answers were merged (:attr:`bridge.merging.MergeResult.rule`), for the manifest.
 
     Raises:
         UsageError: a kind or format that does not exist.
