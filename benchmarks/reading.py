@@ -1,0 +1,125 @@
+"""What reading and checking 100,000 records costs, against parsing their JSON alone.
+
+::
+
+    python benchmarks/reading.py          # a table
+    python benchmarks/reading.py --json   # one JSON object
+
+The records are made up from a seed, 1 to 2 kB each: prompt, response, one suggestion and a little metadata. Both
+sides are timed in turn in the same process, and the best of five rounds counts. ``json.loads`` gets its lines
+ready in memory; ``read_records`` also reads the file, decodes it, checks every value and makes the keys.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import platform
+import random
+import string
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bridge.files import write_lines
+from bridge.reading import read_records
+from bridge.templates import load_template
+
+COUNT = 100_000
+ROUNDS = 5
+
+
+def words(rng: random.Random, vocabulary: list[str], count: int) -> str:
+    """Prose-like text: words, and a new paragraph now and then."""
+    return "".join(word + ("\n\n" if rng.random() < 0.01 else " ") for word in rng.choices(vocabulary, k=count)).strip()
+
+
+def plain_rows(seed: int) -> Iterator[dict[str, object]]:
+    """Rows as a model's output is usually kept: columns of texts, a score, a few facts beside."""
+    rng = random.Random(seed)
+    vocabulary = ["".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 10))) for _ in range(5000)]
+    vocabulary += ["naïve", "Zürich", "“quoted”", "don't", '"plain"']
+    for number in range(COUNT):
+        yield {
+            "prompt": words(rng, vocabulary, rng.randint(20, 60)),
+            "response": words(rng, vocabulary, rng.randint(120, 220)),
+            "rating": rng.randint(1, 5),
+            "rating.score": round(rng.random(), 3),
+            "rating.agent": "judge-v2",
+            "source": rng.choice(["support", "search", "coding"]),
+            "row": number,
+        }
+
+
+def records(seed: int) -> Iterator[dict[str, object]]:
+    """The same as lines of ``records.jsonl``, with keys of their own."""
+    for number, row in enumerate(plain_rows(seed)):
+        yield {
+            "key": f"row-{number}",
+            "fields": {"prompt": row["prompt"], "response": row["response"]},
+            "suggestions": [
+                {
+                    "question": "rating",
+                    "value": row["rating"],
+                    "score": row["rating.score"],
+                    "agent": row["rating.agent"],
+                    "kind": "model",
+                }
+            ],
+            "metadata": {"source": row["source"], "row": row["row"]},
+        }
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """How long an action takes, garbage of earlier ones not counted."""
+    gc.collect()
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def measure(path: Path) -> dict[str, float]:
+    """Best times and their ratio for one file."""
+    template = load_template("review")
+
+    def parse_only() -> None:
+        for line in lines:
+            json.loads(line)
+
+    def read() -> None:
+        reader = read_records(path, template)
+        count = sum(1 for _ in reader)
+        assert (count, reader.rejects) == (COUNT, [])
+
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    pairs = [(seconds(parse_only), seconds(read)) for _ in range(ROUNDS)]
+    parser = min(pair[0] for pair in pairs)
+    ours = min(pair[1] for pair in pairs)
+    return {
+        "bytes_per_record": round(path.stat().st_size / COUNT),
+        "json_loads_s": round(parser, 3),
+        "read_records_s": round(ours, 3),
+        "ratio": round(ours / parser, 2),
+    }
+
+
+def main() -> None:
+    results: dict[str, object] = {"count": COUNT, "rounds": ROUNDS, "python": platform.python_version()}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, rows in (("plain_rows", plain_rows), ("records", records)):
+            path = Path(folder, f"{name}.jsonl")
+            write_lines(path, rows(seed=1))
+            results[name] = measure(path)
+    if "--json" in sys.argv[1:]:
+        print(json.dumps(results))
+        return
+    print(f"{COUNT:,} records, best of {ROUNDS}; the promise is a ratio of at most 3")
+    for name, result in results.items():
+        if isinstance(result, dict):
+            print(f"{name:12} " + "  ".join(f"{key} {value}" for key, value in result.items()))
+
+
+if __name__ == "__main__":
+    main()

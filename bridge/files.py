@@ -1,0 +1,300 @@
+"""Files in and out: text in the encodings that people have, JSON Lines, and output that is whole or not there."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn, TextIO, TypeAlias
+
+from bridge.errors import InputError, StoreError
+
+MAX_LINE = 64 * 2**20
+"""Longest line, in bytes: memory is bounded by this and not by the file."""
+
+_CHUNK = 2**18
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that cannot become a record, and what to do about it.
+
+    Args:
+        line: where the row starts; in Parquet and Arrow files, which have no lines, the number of the row.
+        reason: what is wrong.
+        remedy: what to do about it.
+        key: the row's key, where it has one that can be read.
+
+    >>> Reject(7, "prompt: missing", "add it").to_dict()
+    {'line': 7, 'reason': 'prompt: missing', 'remedy': 'add it'}
+    """
+
+    line: int
+    reason: str
+    remedy: str
+    key: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rejection as a line of ``rejects.jsonl``; ``key`` appears only where it is known."""
+        line: dict[str, Any] = {"line": self.line, "reason": self.reason, "remedy": self.remedy}
+        if self.key:
+            line["key"] = self.key
+        return line
+
+
+Row: TypeAlias = "tuple[int, dict[str, Any] | Reject]"
+"""A line number, with what stands there or why it cannot be read."""
+
+
+# -- out
+
+
+def write_lines(path: str | Path, objects: Iterable[Mapping[str, Any]]) -> int:
+    """Write JSON Lines, one object a line, and return how many. The file appears whole or stays as it was.
+
+    Raises:
+        StoreError: the disk is full, or the place cannot be written.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "rejects.jsonl")
+    >>> write_lines(path, [{"line": 1, "reason": "Ⅳ"}, {"line": 2, "reason": "blank"}])
+    2
+    >>> [row for _, row in read_lines(path)]
+    [{'line': 1, 'reason': 'Ⅳ'}, {'line': 2, 'reason': 'blank'}]
+    """
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    count = 0
+    with _replacing(Path(path)) as file:
+        for line in objects:
+            file.write(encode(line) + "\n")
+            count += 1
+    return count
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file as UTF-8. It appears whole or stays as it was.
+
+    Raises:
+        StoreError: the disk is full, or the place cannot be written.
+    """
+    with _replacing(Path(path)) as file:
+        file.write(text)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """A new file that takes the place of ``path`` once all of it is on the disk."""
+    # The same folder means the same file system, so the replacement is one atomic step. A symbolic link is
+    # itself replaced: what it points to may be anybody's.
+    new = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with new.open("x", encoding="utf-8", newline="\n") as file:
+                with suppress(FileNotFoundError):
+                    os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written: {error.strerror}; it is as it was before", remedy=_remedy(error.errno)
+        ) from None
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Some network file systems cannot do this; the file itself is on the disk by now.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remedy(code: int | None) -> str:
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space there, or write to another disk"
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "make the folder writable for you, or choose another one"
+    return "choose another path"
+
+
+# -- in
+
+
+def read_lines(path: str | Path) -> Iterator[Row]:
+    """Read JSON Lines one by one; a line that is not a JSON object comes as a :class:`Reject`. Blank lines are skipped.
+
+    Raises:
+        InputError: no such file, another encoding, or binary data.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "rows.jsonl")
+    >>> write_text(path, '{"prompt": "2 + 2?"}\\n\\n["4"]\\n')
+    >>> for line, row in read_lines(path):
+    ...     print(line, row)
+    1 {'prompt': '2 + 2?'}
+    3 Reject(line=3, reason='a list where an object is expected', remedy='write one {...} a line', key='')
+    """
+    for number, line in enumerate(text_lines(path), 1):
+        line = line.lstrip(_SPACE)
+        try:
+            row, end = _scan(line, 0)
+            if line[end:].strip(_SPACE):
+                raise json.JSONDecodeError("more text after the end", line, end)
+        except (ValueError, RecursionError, StopIteration) as error:
+            if line:
+                yield number, Reject(number, f"not valid JSON: {_json_problem(error)}", "write one {...} a line")
+            continue
+        yield number, row if type(row) is dict else not_an_object(number, row)
+
+
+def not_an_object(line: int, value: object) -> Reject:
+    """The rejection of a row that is JSON, but not an object."""
+    kind = {list: "a list", str: "a text", type(None): "null", bool: "true or false"}.get(type(value), "a number")
+    return Reject(line, f"{kind} where an object is expected", "write one {...} a line")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+# What json.loads calls underneath; its own overhead is as much as the rest of reading a line.
+_scan = json.JSONDecoder(parse_constant=_refuse_constant).scan_once  # type: ignore[attr-defined]
+_SPACE = " \t\r\n"
+
+
+def _json_problem(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos + 1}"
+    if isinstance(error, StopIteration):
+        return f"no value at character {error.value + 1}"
+    return str(error)
+
+
+def text_lines(path: str | Path) -> Iterator[str]:
+    """The lines of a text file with their line feeds; nothing else ends a line.
+
+    Raises:
+        InputError: as :func:`text_chunks`, or a line over 64 MB.
+    """
+    with _opened(path) as (file, encoding):
+        # Each line is decoded by itself, as most are plain ASCII, for which that is only a copy.
+        lines: Iterator[Any] = iter(partial(file.readline, MAX_LINE), b"")
+        if encoding != "utf-8":
+            lines = _utf16_lines(path)
+        for number, line in enumerate(lines, 1):
+            if len(line) >= MAX_LINE:
+                raise InputError(
+                    f"{path}:{number}: a line of more than {MAX_LINE:,} bytes",
+                    remedy="write one row a line; for a JSON array, let the file's name end in .json",
+                )
+            if isinstance(line, str):
+                yield line
+                continue
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                raise _wrong_byte(path, number, file.tell() - len(line) + error.start, encoding) from None
+
+
+def _utf16_lines(path: str | Path) -> Iterator[str]:
+    rest = ""
+    for chunk in text_chunks(path):
+        *lines, rest = (rest + chunk).split("\n")
+        for line in lines:
+            yield line + "\n"
+        if len(rest) >= MAX_LINE:
+            break
+    if rest:
+        yield rest
+
+
+def text_chunks(path: str | Path) -> Iterator[str]:
+    """The text of a file, piece by piece: UTF-8 with or without a byte order mark, or UTF-16.
+
+    Raises:
+        InputError: no such file, binary data, or another encoding; names line and byte.
+    """
+    with _opened(path) as (file, encoding):
+        line = 1
+        decoder = codecs.getincrementaldecoder(encoding)()
+        while True:
+            chunk = file.read(_CHUNK)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                line += error.object[: error.start].decode(encoding).count("\n")
+                raise _wrong_byte(path, line, file.tell() - len(error.object) + error.start, encoding) from None
+            yield text
+            if not chunk:
+                return
+            line += text.count("\n")
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[BinaryIO, str]]:
+    """A text file, at the start of its text, and its encoding."""
+    try:
+        with open(path, "rb") as file:
+            encoding, start = _encoding(path, file.read(4096))
+            file.seek(start)
+            yield file, encoding
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", remedy="give the path of a readable file") from None
+
+
+def _wrong_byte(path: str | Path, line: int, offset: int, encoding: str) -> InputError:
+    return InputError(
+        f"{path}:{line}: byte {offset:,} is not {encoding[:6].upper()}",
+        remedy=f"save it as UTF-8, such as with: iconv -f WINDOWS-1252 -t UTF-8 {path}",
+    )
+
+
+_BINARY = {
+    b"\x1f\x8b": ("gzip", "unpack it first: gunzip"),
+    b"PK\x03\x04": ("a ZIP file or a spreadsheet", "unpack it, or save the sheet as CSV"),
+    b"(\xb5/\xfd": ("Zstandard", "unpack it first: zstd -d"),
+    b"BZh": ("bzip2", "unpack it first: bunzip2"),
+    b"\xfd7zXZ": ("xz", "unpack it first: unxz"),
+    b"PAR1": ("Parquet", "let its name end in .parquet"),
+    b"ARROW1": ("an Arrow file", "save it as Parquet"),
+    b"SQLite format 3": ("an SQLite database", "export the table as CSV"),
+    b"\xff\xfe\0\0": ("UTF-32", "save it as UTF-8, such as with: iconv -f UTF-32 -t UTF-8"),
+    b"\0\0\xfe\xff": ("UTF-32", "save it as UTF-8, such as with: iconv -f UTF-32 -t UTF-8"),
+}
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
+
+
+def _encoding(path: str | Path, head: bytes) -> tuple[str, int]:
+    """A text file's encoding, and the byte at which the text starts."""
+    for magic, (kind, remedy) in _BINARY.items():
+        if head.startswith(magic):
+            raise InputError(f"{path}: this is {kind}, not a text file", remedy=remedy)
+    for mark, encoding in ((codecs.BOM_UTF8, "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        if head.startswith(mark):
+            return encoding, len(mark)
+    # Every row starts with ASCII ('{', '[' or a column's name), whose other byte in UTF-16 is NUL.
+    nuls = [byte == 0 for byte in head[:4]]
+    if nuls == [False, True, False, True]:
+        return "utf-16-le", 0
+    if nuls == [True, False, True, False]:
+        return "utf-16-be", 0
+    if 10 * (len(head) - len(head.translate(None, _CONTROLS))) > len(head):
+        raise InputError(f"{path}: binary data, not a text file", remedy="give JSONL, JSON, CSV or Parquet")
+    return "utf-8", 0
