@@ -13,6 +13,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from bridge.errors import UsageError, ValueRejected
 from bridge.files import Reject, Row
 from bridge.questions import LabelQuestion, Question, RankingQuestion, RatingQuestion, TextQuestion
@@ -172,7 +174,8 @@ class RecordReader:
             if name in column_of
         ]
         used = {*fields.values(), *chain.from_iterable(places[1:] for places in suggestions), self._id_column}
-        layout = _Layout(list(fields.items()), suggestions, [column for column in columns if column not in used])
+        metadata = [_checked_name(column) for column in columns if column not in used]
+        layout = _Layout(list(fields.items()), suggestions, metadata)
         if len(self._layouts) < 1000:  # of a hostile file, every row may have columns of its own
             self._layouts[columns] = layout
         return layout
@@ -217,9 +220,10 @@ class RecordReader:
             if self._is_text:
                 value, score = _suggestion_cell(question, value), _from_json(score) if score else None
             if value is not None:
-                value = _mended(question, value)
+                if type(value) is float or type(value) is dict:
+                    value = _mended(question, value)
                 suggestions.append(self._suggestion(question, value, score, get(agent_column), None, fields))
-        metadata = _checked_metadata({column: row[column] for column in layout.metadata})
+        metadata = {name: _plain_value(row[name], name, MAX_DEPTH) for name in layout.metadata}
         return Record(key or _default_key(fields), fields, tuple(suggestions), metadata)
 
     def _parsed(self, cells: dict[str, Any]) -> dict[str, Any]:
@@ -317,9 +321,9 @@ def _suggestion_cell(question: Question, cell: str | None) -> Any:
 
 def _mended(question: Question, value: Any) -> Any:
     """A value freed from what tables do to it."""
-    if type(value) is float and isinstance(question, RatingQuestion) and value.is_integer():
+    if isinstance(question, RatingQuestion) and isinstance(value, float) and value.is_integer():
         return int(value)  # pandas makes floats of whole numbers with gaps
-    if type(value) is dict and isinstance(question, RankingQuestion):
+    if isinstance(question, RankingQuestion) and isinstance(value, dict):
         return {item: rank for item, rank in value.items() if rank is not None}  # Arrow gives every row all items
     return value
 
@@ -377,21 +381,10 @@ def _checked_name(name: object) -> str:
 
 
 def _default_key(fields: Mapping[str, FieldValue]) -> str:
-    """The same as :func:`bridge.records.record_key`, at a fifth of its cost where all fields are ordinary texts."""
-    parts = []
-    for name in sorted(fields):
-        value = fields[name]
-        if type(value) is not str:
-            return record_key(fields)
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        parts.append(f'"{name}":"{escaped}"')
-    raw = f"{{{','.join(parts)}}}".encode()
-    if len(raw.translate(None, _CONTROLS)) < len(raw):
-        return record_key(fields)  # it has characters with escapes of their own
-    return hashlib.sha256(raw).hexdigest()[:32]
-
-
-_CONTROLS = bytes(range(32))
+    """The same as :func:`bridge.records.record_key`, at a quarter of its cost where all fields are texts."""
+    if list in map(type, fields.values()):
+        return record_key(fields)
+    return hashlib.sha256(to_json(dict(sorted(fields.items())))).hexdigest()[:32]
 
 
 def _content_hash(fields: Mapping[str, FieldValue]) -> int:

@@ -107,7 +107,13 @@ def _role_and_content(message: object) -> tuple[str, str] | None:
 
 
 def _kind(value: object) -> str:
-    names: dict[type, str] = {type(None): "nothing", bool: "true or false", dict: "an object", list: "a list", str: "a text"}
+    names: dict[type, str] = {
+        type(None): "nothing",
+        bool: "true or false",
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+    }
     return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)
 
 
@@ -123,7 +129,7 @@ class SftSource(Part):
 
 
 class DpoSource(Part):
-    """Where a preference pair can come from: ``chosen`` over ``rejected``, or the ``pairs`` of a preference or ranking."""
+    """Where a preference pair comes from: ``chosen`` over ``rejected``, or the ``pairs`` of a preference or ranking."""
 
     chosen: Name | None = None
     rejected: Name | None = None
@@ -233,10 +239,9 @@ class TaskTemplate(Part):
         Raises:
             ValueRejected: a field is missing, unknown, of the wrong type, or cannot be shown.
         """
+        known, unknown = self._layout(tuple(fields))
         checked: dict[str, FieldValue] = {}
-        for name in self.field_names(self.repeats(fields)):
-            spec = self.field_for(name)
-            assert spec is not None
+        for name, spec in known:
             value = fields.get(name)
             if value is None or (not spec.required and value in ("", [])):
                 if spec.required:
@@ -245,13 +250,28 @@ class TaskTemplate(Part):
                     )
                 continue
             checked[name] = spec.check(name, value)
-        for name in fields:
-            if name not in checked and self.field_for(name) is None:
-                raise ValueRejected(
-                    f"{name!r:.60}: the template {self.name!r} has no such field",
-                    remedy=f"its fields are {', '.join(self.field_names())}",
-                )
+        if unknown is not None:
+            raise ValueRejected(
+                f"{unknown!r:.60}: the template {self.name!r} has no such field",
+                remedy=f"its fields are {', '.join(self.field_names())}",
+            )
         return checked
+
+    def _layout(self, names: tuple[str, ...]) -> tuple[list[tuple[str, FieldSpec]], str | None]:
+        """The fields to expect in a record with these names, in order, and the first name that is no field."""
+        layout = self._layouts.get(names)
+        if layout is None:
+            expected = self.field_names(self.repeats(names))
+            known = [(name, spec) for name in expected if (spec := self.field_for(name)) is not None]
+            layout = known, next((name for name in names if self.field_for(name) is None), None)
+            if len(self._layouts) < 1000:  # of a hostile file, every row may have names of its own
+                self._layouts[names] = layout
+        return layout
+
+    @cached_property
+    def _layouts(self) -> dict[tuple[str, ...], tuple[list[tuple[str, FieldSpec]], str | None]]:
+        # Nearly all records of a file have the same names, and looking each of them up costs more than checking it.
+        return {}
 
     @property
     def fingerprint(self) -> str:
@@ -307,7 +327,7 @@ def _inconsistency(template: TaskTemplate) -> str:
     names = [f.name for f in template.fields] + [q.name for q in template.questions]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        return f"{sorted(twice)[0]!r} names two things"
+        return f"{min(twice)!r} names two things"
     if sum(f.repeat is not None for f in template.fields) > 1:
         return "only one field can be repeated"
     for question in template.questions:
@@ -376,11 +396,11 @@ def _training_problem(template: TaskTemplate, training: Training) -> str:
     for dpo in training.dpo:
         if dpo.pairs is not None and not is_choice(dpo.pairs):
             return f"training: 'pairs' names {dpo.pairs!r}, which is no ranking and no label question with 'picks'"
-        for name in (dpo.chosen, dpo.rejected):
-            if name is not None and not is_text(name):
-                return f"training: {name!r} is no field and no text question"
-    for source in (*training.sft, *training.dpo):
-        problem = _condition_problem(template, source.when, "when")
+        for side in (dpo.chosen, dpo.rejected):
+            if side is not None and not is_text(side):
+                return f"training: {side!r} is no field and no text question"
+    for when in (*(s.when for s in training.sft), *(d.when for d in training.dpo)):
+        problem = _condition_problem(template, when, "when")
         if problem:
             return f"training: {problem}"
     return ""
@@ -433,7 +453,8 @@ def parse_template(source: YamlFile) -> TaskTemplate:
     try:
         return TaskTemplate.model_validate(source.data)
     except ValidationError as error:
-        raise source.explain(error, TemplateError, "see docs/templates.md, or a ready-made one: annobridge templates show review") from None
+        remedy = "see docs/templates.md, or a ready-made one: annobridge templates show review"
+        raise source.explain(error, TemplateError, remedy) from None
 
 
 def template_schema() -> dict[str, Any]:

@@ -24,6 +24,7 @@ STYLE = """
 .ab-keep, .ab-keep * { white-space: pre-wrap !important; overflow-wrap: anywhere; tab-size: 4; }
 .ab-keep [class*="wrapper_header--"], .ab-keep [class*="time--"], .ab-keep [class*="selectAllBtnWrapper"] {
   display: none !important; }
+.ab .lsf-textarea__actions { opacity: 1 !important; visibility: visible !important; }
 .ab-questions { margin-top: 1rem; display: grid; gap: .5rem; }
 .ab-question { border-left: 3px solid rgba(66, 103, 178, .6); padding: .1rem 0 .3rem 1rem; }
 """
@@ -108,6 +109,8 @@ def _title(view: Element, template: TaskTemplate, question: Question) -> None:
     _hint(view, question.description)
     if isinstance(question, RatingQuestion) and question.min == 1 and question.labels:
         _hint(view, ", ".join(f"{number} = {label}" for number, label in sorted(question.labels.items())))
+    if isinstance(question, TextQuestion) and question.prefill:
+        _hint(view, "It starts as the text above; the pencil opens it for editing.")
     if question.required_when:
         _hint(view, f"Required when {condition_text(template, question.required_when)}.")
 

@@ -1,0 +1,304 @@
+"""The Label Studio adapter on a live server: what the contract does not cover, and what goes wrong on the way there."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+
+import httpx2
+import pytest
+
+from bridge.errors import AuthError, BridgeError, Conflict, NotFound, UnexpectedReply, Unreachable
+from bridge.keys import Secret
+from bridge.records import Record, Suggestion
+from bridge.servers import label_studio as module
+from bridge.servers.http import Client
+from bridge.servers.label_studio import LabelStudio
+from bridge.servers.local_label_studio import LocalLabelStudio
+from bridge.servers.protocol import Project
+from bridge.sync.push import push
+from bridge.templates import TaskTemplate, load_template
+from bridge.testing import LabelStudioPerson
+
+RATING = load_template("rating")
+_NUMBERS = itertools.count(1)
+
+
+class Meddling(httpx2.BaseTransport):
+    """Real traffic with one thing done to it."""
+
+    def __init__(self, meddle: Callable[[httpx2.Request, httpx2.BaseTransport], httpx2.Response | None]) -> None:
+        self.real = httpx2.HTTPTransport()
+        self.meddle = meddle
+        self.seen: list[tuple[str, str]] = []
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.seen.append((request.method, request.url.path))
+        return self.meddle(request, self.real) or self.real.handle_request(request)
+
+    def close(self) -> None:
+        self.real.close()
+
+
+@pytest.fixture
+def project() -> Project:
+    return Project(f"Adapter {next(_NUMBERS)}", RATING)
+
+
+@pytest.fixture
+def api(label_studio: LocalLabelStudio) -> Iterator[Client]:
+    """The bare REST API as the administrator, to look behind the adapter."""
+    login = module._Login(label_studio.url, label_studio.token, allow_http=False, transport=None)
+    client = Client(label_studio.url, login.headers)
+    yield client
+    client.close()
+    login.close()
+
+
+@pytest.fixture
+def connect(label_studio: LocalLabelStudio) -> Iterator[Callable[..., LabelStudio]]:
+    made: list[LabelStudio] = []
+
+    def connect(transport: httpx2.BaseTransport | None = None, token: Secret | None = None) -> LabelStudio:
+        made.append(LabelStudio(label_studio.url, token or label_studio.token, transport=transport))
+        return made[-1]
+
+    yield connect
+    for server in made:
+        server.close()
+
+
+def records(count: int) -> list[Record]:
+    return [
+        Record(f"r{n}", {"prompt": f"{n}?", "response": str(n)}, [Suggestion("rating", 1 + n % 5, 0.5)])
+        for n in range(count)
+    ]
+
+
+Connect = Callable[..., LabelStudio]
+
+
+class TestWhatIsOnTheServer:
+    def test_suggestions_are_of_the_version_that_the_project_shows(
+        self, connect: Connect, api: Client, project: Project
+    ) -> None:
+        remote = push(connect(), project, records(3)).project
+        found = api.request("GET", f"/api/projects/{remote.id}/")
+        assert (found["model_version"], found["show_collab_predictions"]) == (module.AGENT, True)
+        assert found["maximum_annotations"] == project.annotators_per_record
+
+    def test_texts_are_stored_character_for_character(self, connect: Connect, api: Client, project: Project) -> None:
+        text = "tab\t  spaces\r\n\n<b>&amp;</b> ]]> $prompt {{x}} 😀 e\u0301 \u202e rtl \u2028 \x0b \ufeff s3://x/y"
+        server = connect()
+        push(server, project, [Record("r", {"prompt": text, "response": text})])
+        task = api.request("GET", f"/api/tasks/{server.find(['r'])['r'][0].id}/")
+        assert (task["data"]["prompt"], task["data"]["response"]) == (text, text)
+
+    def test_metadata_and_agents_stay_at_home(self, connect: Connect, api: Client, project: Project) -> None:
+        secret = Record(
+            "r", {"prompt": "p", "response": "x"}, [Suggestion("rating", 2, 0.5, "model-canary")], {"m": "meta-canary"}
+        )
+        server = connect()
+        push(server, project, [secret])
+        task = api.request("GET", f"/api/tasks/{server.find(['r'])['r'][0].id}/")
+        assert "canary" not in json.dumps(task)
+
+    def test_guidelines_are_text_in_the_instructions(self, connect: Connect, api: Client) -> None:
+        hostile = RATING.model_copy(update={"guidelines": "<img src=x onerror=alert(1)>\n& so on"})
+        remote = connect().ensure(Project(f"Adapter {next(_NUMBERS)}", hostile), create=True)
+        shown = api.request("GET", f"/api/projects/{remote.id}/")["expert_instruction"]
+        assert shown == "&lt;img src=x onerror=alert(1)&gt;<br>&amp; so on"
+
+    def test_an_optional_field_may_be_missing(self, connect: Connect) -> None:
+        shape = RATING.model_dump(exclude_none=True)
+        shape["fields"] += [
+            {"name": "context", "title": "Context", "required": False},
+            {"name": "history", "title": "History", "type": "chat", "required": False},
+        ]
+        template = TaskTemplate.model_validate(shape)
+        result = push(connect(), Project(f"Adapter {next(_NUMBERS)}", template), records(1))
+        assert (result.sent, result.rejected) == (1, [])
+
+    def test_a_project_of_that_name_made_by_hand_is_left_alone(
+        self, connect: Connect, api: Client, project: Project
+    ) -> None:
+        api.request("POST", "/api/projects/", body={"title": project.title, "label_config": "<View></View>"})
+        with pytest.raises(Conflict, match="did not make"):
+            connect().ensure(project, create=True)
+
+    def test_reworded_templates_change_the_page(self, connect: Connect, api: Client, project: Project) -> None:
+        remote = connect().ensure(project, create=True)
+        reworded = RATING.model_copy(update={"guidelines": "Be strict with rhymes."})
+        connect().ensure(Project(project.title, reworded, 3), create=True)
+        found = api.request("GET", f"/api/projects/{remote.id}/")
+        assert "Be strict with rhymes." in found["label_config"]
+        assert found["maximum_annotations"] == 3
+
+
+class TestLostAndUnknown:
+    def test_predictions_that_the_server_loses_are_sent_again(self, connect: Connect, project: Project) -> None:
+        def lose(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if not request.url.path.endswith("/import"):
+                return None
+            tasks = json.loads(request.content)
+            for task in tasks[::2]:
+                del task["predictions"]
+            headers = {k: v for k, v in request.headers.items() if k.lower() != "content-length"}
+            return real.handle_request(
+                httpx2.Request("POST", request.url, headers=headers, content=json.dumps(tasks).encode())
+            )
+
+        server = connect(Meddling(lose))
+        assert push(server, project, records(20)).sent == 20
+        found = server.find([f"r{n}" for n in range(20)])
+        assert [remote.suggestions for (remote,) in found.values()] == [1] * 20
+
+    def test_an_answer_that_is_lost_after_the_commit_is_looked_up(self, connect: Connect, project: Project) -> None:
+        def drop(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.url.path.endswith("/import"):
+                real.handle_request(request).read()
+                raise httpx2.ReadError("connection reset")
+            return None
+
+        result = push(connect(Meddling(drop)), project, records(5))
+        assert (result.sent, result.unknown) == (5, [])
+        assert connect().ensure(project, create=False).records == 5
+
+    def test_a_write_that_never_arrived_is_unknown_and_not_repeated(self, connect: Connect, project: Project) -> None:
+        def fail(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            return httpx2.Response(502, text="bad gateway") if request.url.path.endswith("/import") else None
+
+        meddling = Meddling(fail)
+        result = push(connect(meddling), project, records(5))
+        assert (result.sent, len(result.unknown), result.complete) == (0, 5, False)
+        assert sum(path.endswith("/import") for _, path in meddling.seen) == 1
+        assert push(connect(), project, records(5)).sent == 5
+
+    def test_one_record_that_the_server_refuses_does_not_hold_up_the_others(
+        self, connect: Connect, project: Project
+    ) -> None:
+        def refuse(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.url.path.endswith("/import") and b'"r7"' in request.content:
+                return httpx2.Response(400, json={"detail": "Validation error"})
+            return None
+
+        result = push(connect(Meddling(refuse)), project, records(20))
+        assert (result.sent, [reject.key for reject in result.rejected]) == (19, ["r7"])
+
+
+class TestBrokenReading:
+    @pytest.fixture
+    def answered(
+        self, connect: Connect, project: Project, label_studio: LocalLabelStudio, monkeypatch: pytest.MonkeyPatch
+    ) -> Project:
+        """Six answered records, in pages of two."""
+        monkeypatch.setattr(module, "PAGE_SIZE", 2)
+        push(connect(), project, records(6))
+        person = LabelStudioPerson(label_studio.url, label_studio.token)
+        person.ensure(project, create=False)
+        for n in range(6):
+            person.annotate(f"r{n}", {"rating": 1 + n % 5})
+        person.close()
+        return project
+
+    def read(self, server: LabelStudio, project: Project) -> int:
+        server.ensure(project, create=False)
+        return sum(len(page.records) for page in server.changes())
+
+    def test_all_pages_are_read(self, connect: Connect, answered: Project) -> None:
+        assert self.read(connect(), answered) == 6
+
+    def test_a_404_in_the_middle_is_an_error_and_no_end(self, connect: Connect, answered: Project) -> None:
+        pages = itertools.count()
+
+        def vanish(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.url.path == "/api/tasks/" and next(pages) == 1:
+                return httpx2.Response(404, json={"detail": "No Project matches the given query."})
+            return None
+
+        with pytest.raises(NotFound):
+            self.read(connect(Meddling(vanish)), answered)
+
+    def test_a_short_page_is_an_error_and_no_end(self, connect: Connect, answered: Project) -> None:
+        def shorten(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.url.path != "/api/tasks/":
+                return None
+            reply = real.handle_request(request)
+            body = json.loads(reply.read())
+            body["tasks"] = body["tasks"][:1]
+            return httpx2.Response(reply.status_code, json=body)
+
+        with pytest.raises(UnexpectedReply, match="broken off"):
+            self.read(connect(Meddling(shorten)), answered)
+
+    def test_truncated_json_is_an_error(self, connect: Connect, answered: Project) -> None:
+        def truncate(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.url.path != "/api/tasks/":
+                return None
+            body = real.handle_request(request).read()
+            return httpx2.Response(200, content=body[: len(body) // 2])
+
+        with pytest.raises(UnexpectedReply, match="not JSON"):
+            self.read(connect(Meddling(truncate)), answered)
+
+
+class TestKeys:
+    def test_a_wrong_token_says_so_and_is_not_shown(self, connect: Connect, project: Project) -> None:
+        for token in ("canary-wrong", "canary.not.jwt"):
+            with pytest.raises(AuthError) as caught:
+                connect(token=Secret(token)).ensure(project, create=False)
+            assert "canary" not in str(caught.value)
+            assert "401" in caught.value.reason
+            assert caught.value.remedy
+
+    def test_a_legacy_token_works_where_the_server_takes_them(
+        self, connect: Connect, api: Client, project: Project
+    ) -> None:
+        settings = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True, "api_token_ttl_days": 365}
+        api.request("POST", "/api/jwt/settings", body=settings)
+        try:
+            legacy = Secret(api.request("GET", "/api/current-user/token")["token"])
+            assert push(connect(token=legacy), project, records(2)).sent == 2
+        finally:
+            api.request("POST", "/api/jwt/settings", body={**settings, "legacy_api_tokens_enabled": False})
+        with pytest.raises(AuthError, match="legacy"):
+            connect(token=legacy).ensure(project, create=False)
+
+    def test_an_access_token_is_renewed_before_it_ends(self, label_studio: LocalLabelStudio) -> None:
+        now = [0.0]
+        meddling = Meddling(lambda request, real: None)
+        login = module._Login(
+            label_studio.url, label_studio.token, allow_http=False, transport=meddling, clock=lambda: now[0]
+        )
+        for now[0] in (0.0, 239.0, 240.0, 300.0, 481.0):
+            assert login.headers()["Authorization"].startswith("Bearer ")
+        login.close()
+        assert meddling.seen == [("POST", "/api/token/refresh/")] * 3
+
+
+class TestWrongAddress:
+    def test_a_redirect_is_an_error_and_the_key_goes_nowhere(self, connect: Connect, project: Project) -> None:
+        hosts: set[str] = set()
+
+        def redirect(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response:
+            hosts.add(request.url.host)
+            return httpx2.Response(302, headers={"location": "http://127.0.0.2/steal"})
+
+        with pytest.raises(UnexpectedReply, match="redirects"):
+            connect(Meddling(redirect)).ensure(project, create=False)
+        assert hosts == {"127.0.0.1"}
+
+    @pytest.mark.parametrize("suffix", ["/api", "/projects"])
+    def test_a_path_too_much_is_named(self, label_studio: LocalLabelStudio, project: Project, suffix: str) -> None:
+        server = LabelStudio(label_studio.url + suffix, label_studio.token)
+        with pytest.raises(BridgeError) as caught:
+            server.ensure(project, create=False)
+        server.close()
+        assert "url" in caught.value.remedy
+
+    def test_nobody_there_is_unreachable(self, project: Project) -> None:
+        server = LabelStudio("http://127.0.0.1:9", Secret("a.b.c"))
+        with pytest.raises(Unreachable, match="cannot connect"):
+            server.ensure(project, create=False)
+        server.close()
