@@ -13,7 +13,6 @@ import pytest
 
 from bridge.errors import (
     AuthError,
-    BridgeError,
     ConfigError,
     NotFound,
     Refused,
@@ -335,13 +334,9 @@ def test_a_netrc_file_gives_no_password(
     client.close()
 
 
-def test_a_dead_server_is_unreachable(server: HTTPServer) -> None:
+def test_a_dead_server_is_unreachable() -> None:
     client = Client("http://127.0.0.1:1", lambda: {"Authorization": KEY})
     with pytest.raises(Unreachable) as caught:
         client.request("POST", "/", body=[RECORD], what="import 1 records")
     assert "is the server running" in caught.value.remedy
     client.close()
-
-
-def test_what_is_raised_on_purpose_is_one_family() -> None:
-    assert all(issubclass(kind, BridgeError) for _, kind in READ_ERRORS)
