@@ -6,7 +6,8 @@
     python benchmarks/reading.py --json   # one JSON object
 
 The records are made up from a seed, 1 to 2 kB each: prompt, response, one suggestion and a little metadata. Both
-sides are timed in turn in the same process, and the best of five rounds counts. ``json.loads`` gets its lines
+sides are timed in turn in the same process, and the best of five rounds counts. Plain rows need more work than
+records: their columns are sorted into fields, suggestions and metadata, and their keys are hashes of the fields. ``json.loads`` gets its lines
 ready in memory; ``read_records`` also reads the file, decodes it, checks every value and makes the keys.
 """
 

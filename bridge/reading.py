@@ -21,7 +21,7 @@ from bridge.questions import LabelQuestion, Question, RankingQuestion, RatingQue
 from bridge.records import FieldValue, Record, Suggestion, canonical_json, record_key
 from bridge.rows import Rows, read_rows
 from bridge.templates import TaskTemplate
-from bridge.text import check_key, check_text
+from bridge.text import MAX_TEXT, check_key, check_text
 
 MAX_DEPTH = 10
 """Deepest nesting of metadata."""
@@ -346,7 +346,8 @@ def _plain_value(value: Any, name: str, depth: int) -> Any:
     """A piece of metadata that any JSON parser and any server can hold; dates become ISO text."""
     kind = type(value)
     if kind is str:
-        return value if value.isascii() and value.isprintable() else check_text(value, f"metadata {name!r:.60}")
+        is_plain = value.isascii() and len(value) <= MAX_TEXT and "\0" not in value
+        return value if is_plain else check_text(value, f"metadata {name!r:.60}")
     if kind is bool or value is None:
         return value
     if kind is int:

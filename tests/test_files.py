@@ -177,9 +177,9 @@ def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:
     ("line", "reason"),
     [
         ("{", "not valid JSON"),
-        ("hello", "no value at character 1"),
-        ('{"a": }', "no value at character 7"),
-        ('{"a": 1} {"a": 2}', "more text after the end"),
+        ("hello", "Expecting value at character 1"),
+        ('{"a": }', "Expecting value at character 7"),
+        ('{"a": 1} {"a": 2}', "Extra data at character 10"),
         ('{"a": NaN}', "NaN is not a JSON value"),
         ('{"a": -Infinity}', "-Infinity is not a JSON value"),
         ('{"a": "\0"}', "Invalid control character"),

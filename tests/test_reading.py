@@ -350,7 +350,7 @@ records = st.builds(
     Record,
     fields=st.fixed_dictionaries({"prompt": texts, "response": texts}),
     suggestions=st.lists(suggestions, max_size=1).map(tuple),
-    metadata=st.dictionaries(texts, values, max_size=3),
+    metadata=st.dictionaries(texts.filter(lambda name: len(name) <= 200), values, max_size=3),
 )
 
 
