@@ -6,9 +6,9 @@
     python benchmarks/reading.py --json   # one JSON object
 
 The records are made up from a seed, 1 to 2 kB each: prompt, response, one suggestion and a little metadata. Both
-sides are timed in turn in the same process, and the best of five rounds counts. Plain rows need more work than
-records: their columns are sorted into fields, suggestions and metadata, and their keys are hashes of the fields. ``json.loads`` gets its lines
-ready in memory; ``read_records`` also reads the file, decodes it, checks every value and makes the keys.
+sides are timed in turn in the same process, and the best of five rounds counts. ``json.loads`` gets its lines ready
+in memory; ``read_records`` also reads the file, decodes it, checks every value and makes the keys. Plain rows need
+more work than records: columns are sorted into fields, suggestions and metadata, and keys are hashes of the fields.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def main() -> None:
     if "--json" in sys.argv[1:]:
         print(json.dumps(results))
         return
-    print(f"{COUNT:,} records, best of {ROUNDS}; the promise is a ratio of at most 3")
+    print(f"{COUNT:,} records, best of {ROUNDS} rounds")
     for name, result in results.items():
         if isinstance(result, dict):
             print(f"{name:12} " + "  ".join(f"{key} {value}" for key, value in result.items()))
