@@ -219,17 +219,9 @@ def test_a_question_that_the_server_cannot_ask_is_named() -> None:
 
 
 def test_the_result_counts_everything() -> None:
-    result = push(Server(poison={"r1"}), PROJECT, records(3))
-    assert result.to_dict() == {
-        "project": "Demo",
-        "url": "memory:Demo",
-        "created": True,
-        "sent": 2,
-        "present": 0,
-        "rejected": 1,
-        "unknown": 0,
-        "reason": "",
-    }
+    counts = push(Server(poison={"r1"}), PROJECT, records(3)).to_dict()
+    assert (counts["project"], counts["url"], counts["created"]) == ("Demo", "memory:Demo", True)
+    assert (counts["sent"], counts["present"], counts["rejected"], counts["unknown"]) == (2, 0, 1, 0)
 
 
 @pytest.mark.parametrize("failing", ["ensure", "find"])
