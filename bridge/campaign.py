@@ -261,14 +261,18 @@ class Campaign:
             formats: ``conversational`` or ``plain``; likewise.
             out: the folder; by default the campaign's ``out/``.
 
+        Of several kinds, one may stay empty: its result has no files, and its manifest says why.
+
         Raises:
             ExportError: no row can be made.
         """
         merged = self.merge()
         records: list[Record] = list(self.records())
         annotations = self.annotations()
-        return [
-            export(
+        wanted = list(kinds or self.config.exports.to)
+
+        def export_one(kind: str, allow_empty: bool) -> ExportResult:
+            return export(
                 export_kind(kind),
                 records,
                 merged.merged,
@@ -277,9 +281,13 @@ class Campaign:
                 tuple(formats or self.config.exports.formats),
                 annotations,
                 merge_rule=merged.rule,
+                allow_empty=allow_empty,
             )
-            for kind in kinds or self.config.exports.to
-        ]
+
+        results = [export_one(kind, allow_empty=len(wanted) > 1) for kind in wanted]
+        if not any(result.kept for result in results):
+            export_one(wanted[0], allow_empty=False)
+        return results
 
     # What is kept between commands
 

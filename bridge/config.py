@@ -102,7 +102,7 @@ version: 1
 project: {project}
 
 server:
-  kind: {kind}            # label-studio, argilla or memory (no server at all: for trying things out)
+  kind: {kind}            # label-studio, or memory (no server at all: for trying things out)
 {server}
 # The records: JSONL, JSON, CSV, Parquet, or a folder written by datasets' save_to_disk.
 # With other column names:  records: {{path: data.csv, id: row_id, map: {{prompt: instruction}}}}

@@ -248,8 +248,10 @@ class RecordReader:
             suggestions.append(
                 self._suggestion(question, get("value"), get("score"), get("agent"), get("kind"), fields)
             )
-        if len(suggestions) > 1 and len({suggestion.question for suggestion in suggestions}) < len(suggestions):
-            raise ValueRejected("suggestions: two for the same question", remedy="keep one of them")
+        if len(suggestions) > 1 and len({(s.question, s.agent) for s in suggestions}) < len(suggestions):
+            raise ValueRejected(
+                "suggestions: two for the same question by the same agent", remedy="keep one, or name both agents"
+            )
         return tuple(suggestions)
 
     def _suggestion(

@@ -71,7 +71,7 @@ def opened(folder: str, flags: dict[str, Any], *, quiet: bool) -> Iterator[Campa
 
     nested: dict[str, Any] = {}
     for name, value in flags.items():
-        if value in (None, (), False):
+        if value is None or value is False or value == ():
             continue
         *above, last = name.split("__")[1:]
         place = nested
@@ -89,7 +89,13 @@ def opened(folder: str, flags: dict[str, Any], *, quiet: bool) -> Iterator[Campa
 @click.option("--project", help="Name of the project on the server; by default the folder's name.")
 @click.option("--server", "kind", default="label-studio", show_default=True, help="label-studio or memory.")
 @click.option("--url", help="Address of the server; by default http://127.0.0.1:8080.")
-@click.option("--annotators-per-record", default=1, show_default=True, type=click.IntRange(1, 100))
+@click.option(
+    "--annotators-per-record",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="People who answer each record.",
+)
 @click.option("--force", is_flag=True, help="Replace a campaign.yaml that is there.")
 @json_option
 def init(
@@ -112,6 +118,9 @@ def init(
     from bridge.config import FILE_NAME, load_config, starter
     from bridge.errors import ConfigError
     from bridge.files import write_text
+    from bridge.servers.label_studio import CAPABILITIES
+    from bridge.servers.protocol import Project
+    from bridge.sync.push import check_capabilities
     from bridge.templates import load_template
 
     where = Path(folder)
@@ -124,6 +133,8 @@ def init(
     text = starter(
         title, template, records, kind=kind, url=url, annotators=annotators_per_record, exports=exports or ["sft"]
     )
+    if kind == "label-studio":
+        check_capabilities(Project(title, task), CAPABILITIES)
     write_text(path, text)
     load_config(path)
     report({"file": str(path)}, [f"wrote {path}", "next: annobridge check, then annobridge push"], as_json=as_json)
@@ -147,6 +158,11 @@ def push(folder: str, as_json: bool, **flags: Any) -> None:
         f"{result.sent:,} records sent, {result.present:,} were there already",
         *rejected_lines(result.rejected, campaign.out / "rejects.jsonl"),
     ]
+    if result.repaired:
+        lines.append(f"{result.repaired:,} records had lost their suggestions and have them back")
+    if result.doubled:
+        lines.append(f"{len(result.doubled):,} records are there twice, such as {result.doubled[0]}")
+        lines.append("  remedy: delete the copy without answers in Label Studio; push from one place at a time")
     if result.unknown:
         lines.append(f"{len(result.unknown):,} records may or may not have arrived: {result.reason}")
         lines.append("  remedy: run `annobridge push` again: it looks them up before it sends anything")

@@ -116,7 +116,7 @@ def _merge_file(path: str, flags: dict[str, Any]) -> MergeResult:
         _read_annotations(path),
         template,
         list(_reader(records, template, flags, read_records)) if records else None,
-        quorum=flags["set__merge__quorum"] or 1,
+        quorum=1 if flags["set__merge__quorum"] is None else flags["set__merge__quorum"],
     )
 
 
@@ -184,10 +184,12 @@ def export(
             results = campaign.export(kinds, formats, out)
     lines = []
     for result in results:
+        if not result.kept:
+            lines.append(f"      0 rows: see {result.manifest}")
         lines += [f"{file.rows:>7,} rows  {file.path}" for file in result.files]
         lines += [f"{count:>7,} dropped: {reason}" for reason, count in result.counts.items()]
     summary = [_summary(result) for result in results]
-    report({"exports": summary}, lines, as_json=as_json)
+    report({"exports": summary}, lines, as_json=as_json, partial=not all(result.kept for result in results))
 
 
 def _summary(result: ExportResult) -> dict[str, Any]:

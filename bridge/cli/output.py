@@ -29,24 +29,37 @@ class Reporting(click.Group):
         return list(self.commands)
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
-        arguments = list(kwargs.get("args") or (args[0] if args and args[0] is not None else sys.argv[1:]))
+        given = kwargs.get("args") or (args[0] if args and args[0] is not None else sys.argv[1:])
+        as_json = "--json" in list(given)
         try:
-            super().main(*args, **kwargs)
-        except BridgeError as error:
-            _fail(error.to_dict(), error.exit_code, "--json" in arguments)
-        except MemoryError:
+            # Commands return nothing; a number is the exit code of --help and the like.
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "annobridge"
+            _fail(_described("UsageError", error.format_message(), f"see {command} --help"), error.exit_code, as_json)
+        except click.ClickException as error:
+            _fail(_described(type(error).__name__, error.format_message(), ""), error.exit_code, as_json)
+        except (click.Abort, KeyboardInterrupt):
             _fail(
-                {"type": "MemoryError", "reason": "out of memory", "remedy": "split the file"}, 1, "--json" in arguments
+                _described("Interrupted", "interrupted", "run the command again: it goes on where it was"), 130, as_json
             )
+        except BridgeError as error:
+            _fail(error.to_dict(), error.exit_code, as_json)
+        except MemoryError:
+            _fail(_described("MemoryError", "out of memory", "split the file"), 1, as_json)
+        except BrokenPipeError:
+            # Whoever read our output has had enough; Python must not complain about it at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         except OSError as error:
             name = f"{error.filename}: " if error.filename else ""
-            described = {
-                "type": "OSError",
-                "reason": f"{name}{error.strerror or error}",
-                "remedy": "check the path, its permissions and the room on the disk",
-            }
-            _fail(described, 1, "--json" in arguments)
-        sys.exit(0)  # click itself ends the process; this is for the type checker's sake
+            reason = f"{name}{error.strerror or error}"
+            _fail(_described("OSError", reason, "check the path, its permissions and the room on the disk"), 1, as_json)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _described(kind: str, reason: str, remedy: str) -> dict[str, str]:
+    return {"type": kind, "reason": reason, "remedy": remedy}
 
 
 def _fail(error: dict[str, str], code: int, as_json: bool) -> NoReturn:

@@ -74,6 +74,7 @@ def export(
     annotations: Iterable[Annotation] | None = None,
     *,
     merge_rule: Mapping[str, Any] | None = None,
+    allow_empty: bool = False,
 ) -> ExportResult:
     """Write the training set of one kind to a folder.
 
@@ -91,6 +92,7 @@ def export(
         formats: names from :data:`bridge.exporting.formats.FORMATS`.
         annotations: the answers behind it, where they are at hand: the manifest then names their revisions.
         merge_rule: how the answers were merged (:attr:`bridge.merging.MergeResult.rule`), for the manifest.
+        allow_empty: write a manifest and the list of dropped records even where no record yields a row.
 
     Raises:
         UsageError: a kind or format that does not exist.
@@ -108,7 +110,7 @@ def export(
     result = training_rows(kind, records, merged, template)
     lines, dropped = _format(kind, result.kept, template, list(dict.fromkeys(formats)))
     dropped = [*result.dropped, *dropped]
-    if not any(lines.values()):
+    if not any(lines.values()) and not allow_empty:
         raise _empty(kind, dropped)
     folder = Path(out_dir)
     files = []
@@ -176,7 +178,7 @@ def _empty(kind: Kind, dropped: Iterable[Dropped]) -> ExportError:
     dropped = list(dropped)
     counts = ", ".join(f"{reason}: {count:,}" for reason, count in count_reasons(dropped).items())
     remedies = {
-        "not_merged": "merge the answers first",
+        "not_merged": "let people answer, then pull and merge",
         "multi_turn": "use the format 'conversational'",
         "unknown_record": "give the file of records that these answers belong to",
     }

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.errors import AuthError, NotFound, Refused, ServerError, UnexpectedReply, UnknownOutcome, Unreachable
@@ -46,6 +48,8 @@ class Client:
         self.origin = origin(url)
         self._prefix = httpx2.URL(url).path.rstrip("/")
         self._authorize = authorize
+        self.server_time = ""
+        """When the last reply was sent, by the server's clock: UTC, ISO 8601 with ``Z``; empty if it did not say."""
         self._http = httpx2.Client(
             base_url=self.origin,
             transport=transport,
@@ -93,6 +97,7 @@ class Client:
 
     def _read(self, method: Method, reply: httpx2.Response, what: str) -> Any:
         status = reply.status_code
+        self.server_time = _iso(reply.headers.get("date", ""))
         if 200 <= status < 300:
             if not reply.content:
                 return None
@@ -121,6 +126,14 @@ class Client:
         if method == "GET":
             return UnexpectedReply(reason, remedy="run the command again; if it stays, look at the server's log")
         return UnknownOutcome(reason, remedy="run the command again: it looks up what arrived before it sends anything")
+
+
+def _iso(date: str) -> str:
+    """An HTTP date as ISO 8601; empty if there is none."""
+    try:
+        return parsedate_to_datetime(date).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    except ValueError:
+        return ""
 
 
 def _detail(reply: httpx2.Response) -> str:

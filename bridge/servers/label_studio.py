@@ -201,9 +201,8 @@ class LabelStudio:
         if len(ids) != len(records) or _expect(reply, "task_count", int) != len(records):
             reason = f"{self._http.origin}: sent {len(records)} records, but the reply counts {reply['task_count']}"
             return [Outcome(record.key, "unknown", reason, "run the command again") for record in records]
-        expected = sum("predictions" in task for task in tasks)
-        if _expect(reply, "prediction_count", int) != expected:
-            self._repair(dict(zip(map(str, ids), tasks, strict=True)))
+        if _expect(reply, "prediction_count", int) != sum("predictions" in task for task in tasks):
+            self.repair(records)
         return [Outcome(record.key, "accepted", remote_id=str(i)) for record, i in zip(records, ids, strict=True)]
 
     def _task(self, record: Record) -> dict[str, Any]:
@@ -229,29 +228,31 @@ class LabelStudio:
             ]
         return task
 
-    def _repair(self, tasks: Mapping[str, Mapping[str, Any]]) -> None:
-        """Send the predictions that the server lost again, until each task has its own."""
+    def repair(self, records: Sequence[Record]) -> int:
+        """Send the suggestions of records that are there but lost theirs, until each has them; returns how many."""
+        tasks = {task["data"]["bridge_id"]: task for task in map(self._task, records) if "predictions" in task}
+        repaired = 0
         for attempt in range(5):
-            short = [
-                str(task["id"])
-                for task in self._tasks(
-                    [_filter("data.bridge_id", "in_list", [t["data"]["bridge_id"] for t in tasks.values()], "List")],
-                    "id,total_predictions",
-                )
-                if not task["total_predictions"] and "predictions" in tasks.get(str(task["id"]), {})
-            ]
+            rule = _filter("data.bridge_id", "in_list", list(tasks), "List")
+            held = self._tasks([rule], "id,data,total_predictions") if tasks else iter(())
+            short = [task for task in held if not task["total_predictions"]]
             if not short:
-                return
+                return repaired
+            repaired = max(repaired, len(short))
             time.sleep(0.5 * attempt)
-            lost = [{"task": int(i), **prediction} for i in short for prediction in tasks[i]["predictions"]]
+            predictions = [
+                {"task": task["id"], **prediction}
+                for task in short
+                for prediction in tasks[task["data"]["bridge_id"]]["predictions"]
+            ]
             self._http.request(
                 "POST",
                 f"/api/projects/{self._id}/import/predictions",
-                body=lost,
-                what=f"send {len(lost)} lost suggestions again",
+                body=predictions,
+                what=f"send {len(predictions)} lost suggestions again",
             )
         raise ServerError(
-            f"{self._http.origin}: the server keeps losing suggestions of {len(short)} records",
+            f"{self._http.origin}: the server keeps losing the suggestions of {len(short)} records",
             remedy="stop other imports into this server, then run the command again",
         )
 
@@ -264,20 +265,23 @@ class LabelStudio:
             value = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             yield from self._sweep([_filter("updated_at", "greater_or_equal", value, "Datetime")], cursor)
             return
-        last = ""
         for rules in (
             [_filter("total_annotations", "greater", 0)],
             [_filter("total_annotations", "equal", 0), _filter("cancelled_annotations", "greater", 0)],
         ):
-            for page in self._sweep(rules, last):
-                last = page.cursor
+            for page in self._sweep(rules, cursor):
+                cursor = page.cursor
                 yield page
 
     def _sweep(self, rules: list[dict[str, Any]], cursor: str) -> Iterator[Page]:
+        begun = ""
         for tasks, left in self._pages(rules, _ANSWER_FIELDS, {"fields": "all", "expand": "annotations"}):
-            records = [self._answered(task) for task in tasks if "bridge_id" in task["data"]]
-            cursor = max([cursor, *(_utc(task["updated_at"]) for task in tasks)])
-            yield Page(records, cursor, left)
+            # A page that was read may change while later ones are read; so the next pull starts no later than this
+            # sweep did, by the server's clock.
+            begun = begun or self._http.server_time or _utc(tasks[0]["updated_at"])
+            newest = max(_utc(task["updated_at"]) for task in tasks)
+            cursor = max(cursor, min(newest, begun))
+            yield Page([self._answered(task) for task in tasks if "bridge_id" in task["data"]], cursor, left)
 
     def _answered(self, task: Mapping[str, Any]) -> Answered:
         data = task["data"]

@@ -22,6 +22,7 @@ STYLE = """
 .ab-card { border: 1px solid rgba(128, 128, 128, .35); border-radius: 8px; padding: .5rem 1rem 1rem; min-width: 0; }
 .ab-card:has(.lsf-richtext__line:only-child:empty) { display: none; }
 .ab-keep, .ab-keep * { white-space: pre-wrap !important; overflow-wrap: anywhere; tab-size: 4; }
+.ab-card .ab-keep { max-height: 65vh; overflow-y: auto; }
 .ab-keep [class*="wrapper_header--"], .ab-keep [class*="time--"], .ab-keep [class*="selectAllBtnWrapper"] {
   display: none !important; }
 .ab .lsf-textarea__actions { opacity: 1 !important; visibility: visible !important; }

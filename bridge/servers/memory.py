@@ -1,4 +1,4 @@
-"""A server without a server: the same six verbs in memory, for tests, examples and dry runs.
+"""A server without a server: the same verbs in memory, for tests, examples and dry runs.
 
 With a path it keeps its state in a JSON file, so that separate commands can share it (``server: {kind: memory}``).
 """
@@ -126,6 +126,18 @@ class MemoryServer:
             outcomes.append(Outcome(record.key, "accepted", remote_id=record.key))
         self._save()
         return outcomes
+
+    def repair(self, records: Sequence[Record]) -> int:
+        """Give records their suggestions back."""
+        short = [
+            record
+            for record in records
+            if record.suggestions and (held := self._held.records.get(record.key)) and not held["suggestions"]
+        ]
+        for record in short:
+            self._held.records[record.key]["suggestions"] = [suggestion.to_dict() for suggestion in record.suggestions]
+        self._save()
+        return len(short)
 
     def changes(self, cursor: str = "") -> Iterator[Page]:
         """Records whose answers changed at or after the cursor."""

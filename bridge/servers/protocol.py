@@ -115,7 +115,7 @@ class Progress:
 
 
 class Server(Protocol):
-    """The six verbs. After :meth:`ensure` the others speak of the project that it found or made.
+    """The verbs. After :meth:`ensure` the others speak of the project that it found or made.
 
     All raise :class:`bridge.errors.ServerError` and its kinds; none ever sends a write twice on its own.
     """
@@ -143,6 +143,10 @@ class Server(Protocol):
 
         A server that refuses a batch as a whole rejects all of it: the caller finds the culprit by halving.
         """
+        ...
+
+    def repair(self, records: Sequence[Record]) -> int:
+        """Send again the suggestions of those records that are there without them; how many that were."""
         ...
 
     def changes(self, cursor: str = "") -> Iterator[Page]:

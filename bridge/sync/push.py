@@ -6,7 +6,7 @@ is halved until the culprit stands alone. A batch whose outcome is unknown is lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from bridge.errors import UnexpectedReply, UsageError
 from bridge.files import Reject
 from bridge.records import Record
-from bridge.servers.protocol import Capabilities, Outcome, Project, RemoteProject, Server
+from bridge.servers.protocol import Capabilities, Outcome, Project, Remote, RemoteProject, Server
 
 Tick = Callable[[int], None]
 """Called with the number of records done so far."""
@@ -24,21 +24,24 @@ Tick = Callable[[int], None]
 class PushResult:
     """What became of each record.
 
-    ``sent`` are new on the server, ``present`` were there already, ``rejected`` say why they are not, and ``unknown``
-    keys may or may not be there: the next push looks them up first.
+    ``sent`` are new on the server, ``present`` were there already (``repaired`` of them without their suggestions),
+    ``rejected`` say why they are not, and ``unknown`` keys may or may not be there: the next push looks them up first.
+    ``doubled`` keys are there more than once, which only another push at the same time can have caused.
     """
 
     project: RemoteProject
     sent: int = 0
     present: int = 0
+    repaired: int = 0
+    doubled: list[str] = field(default_factory=list)
     rejected: list[Reject] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     reason: str = ""
 
     @property
     def complete(self) -> bool:
-        """Whether every record is on the server."""
-        return not self.rejected and not self.unknown
+        """Whether every record is on the server, once."""
+        return not self.rejected and not self.unknown and not self.doubled
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -48,6 +51,8 @@ class PushResult:
             "created": self.project.created,
             "sent": self.sent,
             "present": self.present,
+            "repaired": self.repaired,
+            "doubled": self.doubled[:100],
             "rejected": len(self.rejected),
             "unknown": len(self.unknown),
             "reason": self.reason,
@@ -94,10 +99,8 @@ def push(server: Server, project: Project, records: Iterable[Record], *, tick: T
     done = 0
     for batch in _batches(records, server.capabilities.batch):
         # An empty project cannot hold any of them, so nothing need be asked.
-        there = {} if empty else server.find([record.key for record in batch])
-        missing = [record for record in batch if record.key not in there]
-        result.present += len(batch) - len(missing)
-        for outcome in _deliver(server, missing):
+        missing = batch if empty else _look_up(server, batch, result)
+        for outcome in _deliver(server, missing, result):
             _note(result, outcome)
         done += len(batch)
         tick(done)
@@ -107,13 +110,28 @@ def push(server: Server, project: Project, records: Iterable[Record], *, tick: T
     return result
 
 
+def _look_up(server: Server, batch: Sequence[Record], result: PushResult) -> list[Record]:
+    """Those records of a batch that are not on the server; those that are get back any suggestions they lost."""
+    there = server.find([record.key for record in batch])
+    found = [record for record in batch if record.key in there]
+    result.present += len(found)
+    result.doubled += [record.key for record in found if len(there[record.key]) > 1]
+    result.repaired += _repair(server, found, there)
+    return [record for record in batch if record.key not in there]
+
+
+def _repair(server: Server, records: Sequence[Record], there: Mapping[str, Sequence[Remote]]) -> int:
+    bare = [record for record in records if not all(remote.suggestions for remote in there[record.key])]
+    return server.repair(bare) if bare else 0
+
+
 def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
     iterator = iter(records)
     while batch := list(islice(iterator, size)):
         yield batch
 
 
-def _deliver(server: Server, records: Sequence[Record]) -> Iterator[Outcome]:
+def _deliver(server: Server, records: Sequence[Record], result: PushResult) -> Iterator[Outcome]:
     if not records:
         return
     outcomes = server.write(records)
@@ -123,11 +141,12 @@ def _deliver(server: Server, records: Sequence[Record]) -> Iterator[Outcome]:
         yield from (outcome for outcome in outcomes if outcome.key not in refused)
         again = [record for record in records if record.key in refused]
         half = (len(again) + 1) // 2
-        yield from _deliver(server, again[:half])
-        yield from _deliver(server, again[half:])
+        yield from _deliver(server, again[:half], result)
+        yield from _deliver(server, again[half:], result)
         return
     if any(outcome.result == "unknown" for outcome in outcomes):
         there = server.find([outcome.key for outcome in outcomes])
+        result.repaired += _repair(server, [record for record in records if record.key in there], there)
         for outcome in outcomes:
             found = there.get(outcome.key)
             yield Outcome(outcome.key, "accepted", remote_id=found[0].id) if found else outcome

@@ -70,7 +70,7 @@ CASES: dict[str, Case] = {
         {
             "errors": [
                 {"start": 3, "end": 8, "label": "factual_error"},
-                {"start": 26, "end": 31, "label": "unsupported"},
+                {"start": 25, "end": 30, "label": "unsupported"},
             ]
         },
     ),

@@ -1,0 +1,228 @@
+"""How much annobridge adds to what Label Studio itself costs: push and pull against bare loops and the SDK.
+
+    python benchmarks/label_studio.py [--json] [--records 5000] [--rounds 3]
+
+Starts a Label Studio of its own in a temporary folder. Both sides of each ratio run in turn, several times, in the
+same run; the ratio is that of the medians.
+
+* push: `bridge.sync.push` of records with three suggestions, against a loop that posts the same payloads with httpx2,
+  for each of several batch sizes; the best of those counts.
+* pull: `bridge.sync.pull` into a store on disk, of 2,000 annotated of 5,000 records, against the bare expand route with
+  the same filters, and against the SDK's `tasks.list(fields="all")`, its way to get tasks with annotations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bridge.records import Record, Suggestion
+from bridge.servers import label_studio as adapter
+from bridge.servers.label_studio import LabelStudio
+from bridge.servers.local_label_studio import LocalLabelStudio
+from bridge.servers.protocol import Project
+from bridge.sync.feedback import Feedback
+from bridge.sync.people import People
+from bridge.sync.pull import pull
+from bridge.sync.push import push
+from bridge.templates import load_template
+
+TEMPLATE = load_template("review")
+BATCHES = (250, 500, 1000)
+WORDS = ("the", "model", "answers", "with", "care", "names", "its", "sources", "but", "leaves", "out", "nothing")
+
+
+def records(count: int) -> list[Record]:
+    """Records of about 1.5 kB, with a rating, a label and a pre-filled rewrite."""
+    rng = random.Random(7)
+
+    def text(words: int) -> str:
+        return " ".join(rng.choice(WORDS) for _ in range(words))
+
+    return [
+        Record(
+            fields={"prompt": f"{number}. {text(40)}", "response": text(90)},
+            suggestions=[Suggestion("rating", rng.randint(1, 5), 0.7, "judge"), Suggestion("label", "correct", 0.9)],
+        )
+        for number in range(count)
+    ]
+
+
+class Bench:
+    """One server, and the two sides of each comparison."""
+
+    def __init__(self, server: LocalLabelStudio, count: int) -> None:
+        self.server = server
+        self.records = records(count)
+        self.projects = 0
+
+    def connect(self) -> LabelStudio:
+        return LabelStudio(self.server.url, self.server.token)
+
+    def project(self) -> Project:
+        self.projects += 1
+        return Project(f"Benchmark {self.projects}", TEMPLATE)
+
+    def ours(self) -> float:
+        server = self.connect()
+        started = time.perf_counter()
+        result = push(server, self.project(), self.records)
+        spent = time.perf_counter() - started
+        assert result.sent == len(self.records), result
+        server.close()
+        return spent
+
+    def bare_push(self, batch: int) -> float:
+        """What anybody would write who knows the best batch size, with nothing checked."""
+        server = self.connect()
+        remote = server.ensure(self.project(), create=True)
+        tasks = [server._task(record) for record in self.records]
+        with self.bare_client(server) as http:
+            started = time.perf_counter()
+            for start in range(0, len(tasks), batch):
+                body = json.dumps(tasks[start : start + batch]).encode()
+                http.post(
+                    f"/api/projects/{remote.id}/import", content=body, headers=_headers(server)
+                ).raise_for_status()
+            spent = time.perf_counter() - started
+        server.close()
+        return spent
+
+    def bare_client(self, server: LabelStudio) -> Any:
+        import httpx2
+
+        return httpx2.Client(base_url=self.server.url, timeout=300, headers={"Content-Type": "application/json"})
+
+    def annotated(self, count: int) -> tuple[Project, str]:
+        """A project with all records, the first `count` of them annotated (imported, which is the quick way)."""
+        server, project = self.connect(), self.project()
+        remote = server.ensure(project, create=True)
+        tasks = [server._task(record) for record in self.records]
+        for task in tasks[:count]:
+            task["annotations"] = [
+                {"result": task["predictions"][0]["result"], "lead_time": 12.5, "ground_truth": False}
+            ]
+        for start in range(0, len(tasks), 250):
+            server._http.request("POST", f"/api/projects/{remote.id}/import", body=tasks[start : start + 250])
+        server.close()
+        return project, remote.id
+
+    def pull(self, project: Project, project_id: str) -> float:
+        server = self.connect()
+        server.ensure(project, create=False)
+        with tempfile.TemporaryDirectory() as folder:
+            feedback, people = Feedback(Path(folder, "feedback.jsonl")), People(Path(folder))
+            started = time.perf_counter()
+            result = pull(server, project_id, feedback, people)
+            spent = time.perf_counter() - started
+        assert result.changes.new == 2000, result
+        server.close()
+        return spent
+
+    def bare_pull(self, project_id: str) -> float:
+        """The expand route with the same filter, page by page, parsed and thrown away."""
+        server = self.connect()
+        found = 0
+        rules = [adapter._filter("total_annotations", "greater", 0)]
+        with self.bare_client(server) as http:
+            started = time.perf_counter()
+            last, left = 0, 1
+            while left > 0:
+                query = {"filters": {"conjunction": "and", "items": [*rules, adapter._filter("id", "greater", last)]}}
+                reply = http.request(
+                    "GET",
+                    "/api/tasks/",
+                    params={
+                        "project": project_id,
+                        "page_size": 500,
+                        "fields": "all",
+                        "expand": "annotations",
+                        "include": adapter._ANSWER_FIELDS,
+                        "resolve_uri": "false",
+                    },
+                    content=json.dumps({**query, "ordering": ["tasks:id"]}).encode(),
+                    headers=_headers(server),
+                ).json()
+                found += len(reply["tasks"])
+                left = reply["total"] - len(reply["tasks"])
+                last = reply["tasks"][-1]["id"]
+            spent = time.perf_counter() - started
+        assert found == 2000
+        server.close()
+        return spent
+
+    def sdk_pull(self, project_id: str) -> float:
+        from label_studio_sdk import LabelStudio as Sdk
+
+        client = Sdk(base_url=self.server.url, api_key=self.server.token.reveal())
+        started = time.perf_counter()
+        found = sum(bool(task.annotations) for task in client.tasks.list(project=int(project_id), fields="all"))
+        spent = time.perf_counter() - started
+        assert found == 2000, found
+        return spent
+
+
+def _headers(server: LabelStudio) -> dict[str, str]:
+    return server._login.headers()
+
+
+def in_turn(rounds: int, sides: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """Run all sides in turn, several times, so that a busy minute hits them alike."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds):
+        for name, side in sides.items():
+            times[name].append(side())
+            print(f"  round {number + 1}  {name:22} {times[name][-1]:7.2f} s", file=sys.stderr)
+    return times
+
+
+def main() -> None:
+    """Run everything and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--records", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalLabelStudio(Path(folder, "home"), say=lambda text: print(text, file=sys.stderr)) as server,
+    ):
+        bench = Bench(server, options.records)
+        bench.ours()  # the first import of a server is slower than all later ones
+        sides: dict[str, Callable[[], float]] = {"push": bench.ours}
+        for batch in BATCHES:
+            sides[f"bare push by {batch}"] = lambda batch=batch: bench.bare_push(batch)  # type: ignore[misc]
+        pushes = {name: statistics.median(times) for name, times in in_turn(options.rounds, sides).items()}
+        project, project_id = bench.annotated(2000)
+        pulls = {
+            name: statistics.median(times)
+            for name, times in in_turn(
+                options.rounds,
+                {
+                    "pull": lambda: bench.pull(project, project_id),
+                    "bare expand route": lambda: bench.bare_pull(project_id),
+                    "SDK tasks.list": lambda: bench.sdk_pull(project_id),
+                },
+            ).items()
+        }
+    best = min(seconds for name, seconds in pushes.items() if name != "push")
+    result = {
+        "records": options.records,
+        "push / best bare loop": round(pushes["push"] / best, 3),
+        "pull / bare expand route": round(pulls["pull"] / pulls["bare expand route"], 3),
+        "pull / SDK listing": round(pulls["pull"] / pulls["SDK tasks.list"], 3),
+        "median seconds": {name: round(seconds, 2) for name, seconds in {**pushes, **pulls}.items()},
+    }
+    print(json.dumps(result, indent=2) if options.json else "\n".join(f"{k:28} {v}" for k, v in result.items()))
+
+
+if __name__ == "__main__":
+    main()
