@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bridge.annotations import Annotation, newest
+from bridge.annotations import Annotation, newest, utc
 from bridge.config import FILE_NAME, CampaignConfig, load_config
-from bridge.errors import ConfigError, StoreError, UsageError
+from bridge.errors import ConfigError, StoreError, UsageError, ValueRejected
 from bridge.exporting import ExportResult, export
 from bridge.files import Reject, write_lines, write_text
 from bridge.keys import origin
@@ -300,7 +301,7 @@ class Campaign:
             state = json.loads(path.read_bytes())
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             raise StoreError(f"{path}: cannot be read", remedy="delete it: the next pull sweeps everything") from None
         return state if isinstance(state, dict) else {}
 
@@ -312,7 +313,15 @@ class Campaign:
         """Where the next pull starts; from the beginning if the project is not the one that was pulled last."""
         state = self._load_state()
         same = all(state.get(name) == value for name, value in self._identity(remote).items())
-        return str(state.get("cursor", "")) if same and not remote.created else ""
+        if not same or remote.created:
+            return ""
+        try:
+            cursor = utc(str(state.get("cursor", "")))
+        except ValueRejected:
+            return ""
+        # A cursor from the future would hide all that happens until then.
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        return cursor if "2000" < cursor < tomorrow else ""
 
     def _remember(self, remote: RemoteProject, *, cursor: str) -> None:
         state = {**self._identity(remote), "cursor": cursor}

@@ -100,7 +100,8 @@ def _replacing(path: Path) -> Iterator[TextIO]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with new.open("x", encoding="utf-8", newline="\n") as file:
+            # Half of a surrogate pair cannot be UTF-8; its backslash escape is what JSON wants in its place.
+            with new.open("x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
                 with suppress(FileNotFoundError):
                     os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
                 yield file

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from bridge.errors import ValueRejected
+
 Message: TypeAlias = "dict[str, str]"
 """One turn of a conversation: ``{"role": ..., "content": ...}``."""
 
@@ -109,10 +111,19 @@ def record_key(fields: Mapping[str, FieldValue]) -> str:
 
     Only the fields count: new suggestions or metadata do not make a new record.
 
+    Raises:
+        ValueRejected: the fields cannot be written as JSON, for example because of half a surrogate pair.
+
     >>> record_key({"b": "y", "a": "x"}) == record_key({"a": "x", "b": "y"})
     True
     """
-    return hashlib.sha256(canonical_json(dict(fields))).hexdigest()[:32]
+    try:
+        return hashlib.sha256(canonical_json(dict(fields))).hexdigest()[:32]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueRejected(
+            f"fields: they have no key, because they cannot be written as JSON ({type(error).__name__})",
+            remedy="fields are texts or lists of messages, without halves of surrogate pairs",
+        ) from None
 
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")

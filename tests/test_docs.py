@@ -71,6 +71,7 @@ def same_output(expected: str, got: str) -> bool:
     """Lines agree; of the expected ones, ``...`` stands for anything and a run of dots after ``a-`` for a pseudonym."""
     pattern = re.escape(expected.strip()).replace(re.escape("..."), ".*")
     pattern = re.sub(r"a\\-(\.\*)+", "a-[0-9a-f]{12}", pattern)
+    pattern = re.sub(r"/projects/1/", r"/projects/\\d+/", pattern)  # other tests made projects before
     return re.fullmatch(pattern, got.strip()) is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ def check(file: str | None, rejects: str | None, folder: str, as_json: bool, **f
       annobridge check answers.jsonl --template review --map prompt=instruction
     """
     from bridge.campaign import check as check_records
+    from bridge.config import FILE_NAME
     from bridge.files import write_lines
     from bridge.reading import read_records
     from bridge.templates import load_template
@@ -47,9 +49,14 @@ def check(file: str | None, rejects: str | None, folder: str, as_json: bool, **f
     else:
         if file:
             flags["set__records__path"] = str(Path(file).absolute())
+            if not Path(folder, FILE_NAME).exists():
+                raise click.UsageError("without a campaign, --template is needed")
         with opened(folder, flags, quiet=as_json) as campaign:
             result = campaign.check()
         path = campaign.out / "rejects.jsonl"
+        if rejects:
+            path = Path(rejects)
+            write_lines(path, [reject.to_dict() for reject in result.rejects])
     lines = [f"{result.records:,} records would be pushed"]
     lines += [f"  with {count:,} suggestions for {name}" for name, count in result.suggestions.items()]
     lines += rejected_lines(result.rejects, path)
@@ -89,6 +96,9 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
     lines += table(
         ["question", *columns], [[q, *(counts.get(c, 0) for c in columns)] for q, counts in outcomes.items()]
     )
+    stale = sum(case.reason == "changed" for case in result.dropped)
+    if stale:
+        lines += ["", f"{stale:,} answers are to an earlier text of their record and do not count"]
     if result.problems:
         lines += [
             "",
@@ -100,6 +110,7 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
         "records": len(result.merged),
         "outcomes": outcomes,
         "unresolved": len(result.unresolved),
+        "dropped": dict(sorted(Counter(case.reason for case in result.dropped).items())),
         "problems": len(result.problems),
     }
     report(summary, lines, as_json=as_json, partial=any(p.kind == "invalid" for p in result.problems))
@@ -258,7 +269,8 @@ def templates(context: click.Context, schema: bool, as_json: bool) -> None:
 @templates.command()
 @click.argument("name")
 @json_option
-def show(name: str, as_json: bool) -> None:
+@click.pass_context
+def show(context: click.Context, name: str, as_json: bool) -> None:
     """Print a template, ready to be copied and changed.
 
     \b
@@ -268,7 +280,7 @@ def show(name: str, as_json: bool) -> None:
     from bridge.templates import load_template, template_folder
 
     template = load_template(name)
-    if as_json:
+    if as_json or (context.parent and context.parent.params["as_json"]):
         click.echo(json.dumps(template.model_dump(mode="json", exclude_none=True), ensure_ascii=False))
         return
     path = Path(name) if name.endswith((".yaml", ".yml")) else template_folder() / f"{name}.yaml"

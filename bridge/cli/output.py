@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -34,6 +34,9 @@ class Reporting(click.Group):
         try:
             # Commands return nothing; a number is the exit code of --help and the like.
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            sys.exit(error.exit_code)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "annobridge"
             _fail(_described("UsageError", error.format_message(), f"see {command} --help"), error.exit_code, as_json)
@@ -64,7 +67,8 @@ def _described(kind: str, reason: str, remedy: str) -> dict[str, str]:
 
 def _fail(error: dict[str, str], code: int, as_json: bool) -> NoReturn:
     if as_json:
-        click.echo(json.dumps({"error": error}, ensure_ascii=False))
+        with suppress(OSError):  # standard output may be what failed
+            click.echo(json.dumps({"error": error}))
     click.echo(f"error: {error['reason']}", err=True)
     if error["remedy"]:
         click.echo(f"  remedy: {error['remedy']}", err=True)

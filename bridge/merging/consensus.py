@@ -14,7 +14,7 @@ from bridge.merging.kinds import KINDS
 from bridge.merging.merged import Merged, MergedAnswer
 from bridge.merging.validate import Problem, check_answers
 from bridge.questions import Question, TextQuestion
-from bridge.records import Record, Value
+from bridge.records import Record, Value, record_key
 from bridge.templates import TaskTemplate
 
 
@@ -33,7 +33,11 @@ class Unresolved:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An annotation that does not count: ``discarded`` (skipped), ``draft``, or ``deleted`` on the server."""
+    """An annotation that does not count.
+
+    ``discarded`` (skipped), ``draft``, ``deleted`` on the server, or ``changed``: the record has another text now than
+    the one that was judged.
+    """
 
     record: str
     annotator: str
@@ -114,7 +118,7 @@ def merge(
         fields, prefill = (record.fields, template.prefilled(record)) if record else (None, {})
         people: dict[str, dict[str, Value]] = {}
         for annotation in group:
-            why = "deleted" if annotation.deleted else annotation.status
+            why = _why_not(annotation, record)
             if why != "submitted":
                 result.dropped.append(Dropped(key, annotation.annotator, why))
                 continue
@@ -130,6 +134,16 @@ def merge(
             if answer.outcome in ("tie", "no_quorum")
         )
     return result
+
+
+def _why_not(annotation: Annotation, record: Record | None) -> str:
+    """``submitted`` if the annotation counts, else why it does not."""
+    if annotation.deleted:
+        return "deleted"
+    judged = annotation.source.get("content")
+    if judged and record and judged != record.key and judged != record_key(record.fields):
+        return "changed"
+    return annotation.status
 
 
 def _merge_question(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -42,7 +43,7 @@ class Problem:
             "record": self.record,
             "annotator": self.annotator,
             "question": self.question,
-            "value": self.value,
+            "value": _writable(self.value),
             "kind": self.kind,
             "reason": self.reason,
             "remedy": self.remedy,
@@ -122,3 +123,12 @@ def _demand(template: TaskTemplate, question: Question) -> str:
     if not question.required_when:
         return ""
     return f", and one is required where {condition_text(template, question.required_when)}"
+
+
+def _writable(value: object) -> object:
+    """The value itself, or what it looks like where JSON cannot hold it (NaN, say)."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        return f"({type(value).__name__} that JSON cannot hold)"
+    return value

@@ -102,12 +102,13 @@ class Client:
             if not reply.content:
                 return None
             try:
-                return json.loads(reply.content)
-            except ValueError:
+                # NaN is no JSON; as a text it reaches validation, which names it.
+                return json.loads(reply.content, parse_constant=str)
+            except (ValueError, RecursionError):
                 raise self._unclear(
                     method, f"{self.origin}: the reply to {what} is not JSON (is this the server's address?)"
                 ) from None
-        detail = _detail(reply)
+        detail = self._detail(reply)
         where = f"{self.origin}: {status} while trying to {what}{detail}"
         if 300 <= status < 400:
             raise UnexpectedReply(
@@ -121,6 +122,14 @@ class Client:
         if status >= 500 or status in (408, 429):
             raise self._unclear(method, where)
         raise Refused(where, remedy="see the reason above")
+
+    def _detail(self, reply: httpx2.Response) -> str:
+        """The server's own short reason, where there is one, without our key and without control characters."""
+        text = _reason(reply)
+        for value in reply.request.headers.get_list("authorization"):
+            text = text.replace(value.partition(" ")[2] or value, "***")
+        text = "".join(char if char.isprintable() else " " for char in text[:300]).strip()
+        return f": {text}" if text else ""
 
     def _unclear(self, method: Method, reason: str) -> ServerError:
         if method == "GET":
@@ -136,20 +145,20 @@ def _iso(date: str) -> str:
         return ""
 
 
-def _detail(reply: httpx2.Response) -> str:
-    """The server's own short reason, where there is one. Never the whole body: it may hold records or keys."""
+def _reason(reply: httpx2.Response) -> str:
+    """What a JSON reply gives as its reason. Never the whole body: it may hold records."""
     try:
         body = reply.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     if not isinstance(body, dict):
         return ""
-    detail = body.get("detail")
     errors = body.get("validation_errors")
-    if isinstance(errors, dict) and errors:
-        name, messages = next(iter(errors.items()))
-        first = messages[0] if isinstance(messages, list) and messages else messages
-        if isinstance(first, str):
-            detail = f"{name}: {first}"
-    # The offending record is echoed after " :: "; it is the user's data and none of a log's business.
-    return f": {detail.split(' :: ')[0]:.300}" if isinstance(detail, str) else ""
+    if isinstance(errors, dict):
+        for name, messages in errors.items():
+            for message in messages if isinstance(messages, list) else [messages]:
+                if isinstance(message, str):
+                    # The offending record is echoed after " :: "; it is the user's data and none of a log's business.
+                    return f"{name}: {message.split(' :: ')[0]}"
+    detail = body.get("detail")
+    return detail.split(" :: ")[0] if isinstance(detail, str) else ""

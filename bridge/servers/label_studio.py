@@ -12,12 +12,23 @@ import html
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from bridge.annotations import Annotation
-from bridge.errors import AuthError, Conflict, NotFound, Refused, ServerError, UnexpectedReply, UnknownOutcome
-from bridge.records import Record, wire_id
+from bridge.annotations import Annotation, utc
+from bridge.errors import (
+    AuthError,
+    BridgeError,
+    Conflict,
+    NotFound,
+    Refused,
+    ServerError,
+    UnexpectedReply,
+    UnknownOutcome,
+    ValueRejected,
+)
+from bridge.records import Record, record_key, wire_id
 from bridge.servers.http import Client
 from bridge.servers.label_studio_kinds import KINDS, to_answers, to_regions
 from bridge.servers.label_studio_page import label_config
@@ -47,6 +58,28 @@ CAPABILITIES = Capabilities(
     incremental=True,
     ranking_ties=True,
 )
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _reading(verb: Callable[P, R]) -> Callable[P, R]:
+    """Say so in one error if a reply has another shape than Label Studio's."""
+
+    @wraps(verb)
+    def read(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return verb(*args, **kwargs)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, BridgeError):
+                raise
+            raise UnexpectedReply(
+                f"the server's reply has a shape that Label Studio's has not ({type(error).__name__}: {error!s:.60})",
+                remedy="check the url in campaign.yaml, and that the server is Label Studio 1.20 or newer",
+            ) from error
+
+    return read
+
 
 _MARKER = re.compile(r"\[annobridge/1 template=(\S+) schema=([0-9a-f]+) repeats=(\d+)\]")
 
@@ -79,10 +112,11 @@ class LabelStudio:
 
     # The project
 
+    @_reading
     def ensure(self, project: Project, *, create: bool) -> RemoteProject:
         """Find the campaign's project by its title and our mark in its description, or make it."""
         named = [p for p in self._projects() if p.get("title") == project.title]
-        ours = [p for p in named if _MARKER.search(p.get("description") or "")]
+        ours = [p for p in named if _mark(p)]
         if len(ours) > 1:
             raise Conflict(
                 f"{self._http.origin}: {len(ours)} annobridge projects are called {project.title!r}",
@@ -116,8 +150,8 @@ class LabelStudio:
                 what="list the projects",
             )
             found = _expect(reply, "results", list)
-            yield from found
-            if page * 100 >= _expect(reply, "count", int):
+            yield from (project for project in found if isinstance(project, dict))
+            if not found or page * 100 >= _expect(reply, "count", int):
                 return
             page += 1
 
@@ -143,7 +177,7 @@ class LabelStudio:
         return RemoteProject(self._id, self._url(), 0, created=True)
 
     def _adopt(self, found: Mapping[str, Any], project: Project, *, change: bool) -> RemoteProject:
-        mark = _MARKER.search(found["description"])
+        mark = _mark(found)
         assert mark is not None
         if mark[2] != project.template.fingerprint:
             raise Conflict(
@@ -166,6 +200,7 @@ class LabelStudio:
 
     # Records
 
+    @_reading
     def find(self, keys: Iterable[str]) -> dict[str, list[Remote]]:
         """Which of these keys are in the project, with the tasks that hold them."""
         wanted = {wire_id(key): key for key in keys}
@@ -177,9 +212,9 @@ class LabelStudio:
                 key = wanted.get(str(task["data"].get("bridge_id")))
                 if key is not None:
                     answers = int(task["total_annotations"] or 0) + int(task["cancelled_annotations"] or 0)
-                    found.setdefault(key, []).append(
-                        Remote(str(task["id"]), int(task["total_predictions"] or 0), answers)
-                    )
+                    content = str(task["data"].get("bridge_content", key))
+                    remote = Remote(str(task["id"]), int(task["total_predictions"] or 0), answers, content)
+                    found.setdefault(key, []).append(remote)
         return found
 
     def write(self, records: Sequence[Record]) -> list[Outcome]:
@@ -216,6 +251,10 @@ class LabelStudio:
         data["bridge_id"] = wire_id(record.key)
         if data["bridge_id"] != record.key:
             data["bridge_key"] = record.key
+        content = record_key(record.fields)
+        if content != record.key:
+            # The record has a key of the user's own, which does not say what people were shown.
+            data["bridge_content"] = content
         task: dict[str, Any] = {"data": data}
         answers: dict[str, Any] = {name: text for name, text in template.prefilled(record).items() if text}
         best = {s.question: s for s in sorted(record.suggestions, key=lambda s: s.score or 0.0)}
@@ -261,7 +300,7 @@ class LabelStudio:
     def changes(self, cursor: str = "") -> Iterator[Page]:
         """Tasks with answers; with a cursor, only those that changed since a minute before it."""
         if cursor:
-            since = _parse_time(cursor) - OVERLAP
+            since = datetime.fromisoformat(utc(cursor, "cursor")) - OVERLAP
             value = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             yield from self._sweep([_filter("updated_at", "greater_or_equal", value, "Datetime")], cursor)
             return
@@ -278,14 +317,17 @@ class LabelStudio:
         for tasks, left in self._pages(rules, _ANSWER_FIELDS, {"fields": "all", "expand": "annotations"}):
             # A page that was read may change while later ones are read; so the next pull starts no later than this
             # sweep did, by the server's clock.
-            begun = begun or self._http.server_time or _utc(tasks[0]["updated_at"])
-            newest = max(_utc(task["updated_at"]) for task in tasks)
+            begun = begun or self._http.server_time or _utc(tasks[0].get("updated_at"))
+            newest = max(_utc(task.get("updated_at")) for task in tasks)
             cursor = max(cursor, min(newest, begun))
-            yield Page([self._answered(task) for task in tasks if "bridge_id" in task["data"]], cursor, left)
+            ours = [task for task in tasks if "bridge_id" in (task.get("data") or {})]
+            yield Page([self._answered(task) for task in ours], cursor, left)
 
+    @_reading
     def _answered(self, task: Mapping[str, Any]) -> Answered:
         data = task["data"]
         key = str(data.get("bridge_key", data["bridge_id"]))
+        content = {"content": str(data["bridge_content"])} if "bridge_content" in data else {}
         questions = {q.name: q for q in self._bound.template.questions}
         annotations = []
         for found in task["annotations"]:
@@ -305,6 +347,7 @@ class LabelStudio:
                         "project": self._id,
                         "task": str(task["id"]),
                         "id": str(found["id"]),
+                        **content,
                     },
                 )
             )
@@ -315,7 +358,7 @@ class LabelStudio:
             return "unknown"
         if user not in self._people:
             people = self._http.request("GET", "/api/users/", what="list the annotators")
-            self._people = {person["id"]: str(person["email"]).lower() for person in people or []}
+            self._people = {person["id"]: str(person["email"]).lower() for person in people}
         return self._people.setdefault(user, f"user-{user}")
 
     def progress(self) -> Progress:
@@ -365,6 +408,11 @@ class LabelStudio:
                 what="list the records",
             )
             tasks = _expect(reply, "tasks", list)
+            if not all(isinstance(task, dict) and isinstance(task.get("id"), int) for task in tasks):
+                raise UnexpectedReply(
+                    f"{self._http.origin}: something in the list of records is none",
+                    remedy="check the url in campaign.yaml, and that the server is Label Studio",
+                )
             left = _expect(reply, "total", int) - len(tasks)
             if (left > 0 and len(tasks) < PAGE_SIZE) or (tasks and tasks[0]["id"] <= last):
                 raise UnexpectedReply(
@@ -387,6 +435,11 @@ _ANSWER_FIELDS = ",".join(
         ),
     ]
 )
+
+
+def _mark(project: Mapping[str, Any]) -> re.Match[str] | None:
+    """Our mark in a project's description: the last one, because a template's title before it may look like one."""
+    return next(reversed(list(_MARKER.finditer(str(project.get("description") or "")))), None)
 
 
 class _Login:
@@ -450,10 +503,9 @@ def _expect(reply: object, name: str, kind: type) -> Any:
     return value
 
 
-def _parse_time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
 def _utc(text: object) -> str:
-    """A server's time in one form: UTC with microseconds and ``Z``."""
-    return _parse_time(str(text)).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if text else ""
+    """A server's time in one form; empty if it gave none."""
+    try:
+        return utc(str(text)) if text else ""
+    except ValueRejected as error:
+        raise UnexpectedReply(f"the server's reply has a {error.reason}", remedy="is it Label Studio?") from None

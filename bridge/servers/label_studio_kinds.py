@@ -293,7 +293,10 @@ def to_answers(questions: Mapping[str, Question], result: object) -> dict[str, V
     by_question: dict[str, list[Region]] = defaultdict(list)
     for region in result if isinstance(result, list) else []:
         if isinstance(region, dict) and isinstance(region.get("from_name"), str):
-            by_question[region["from_name"].partition(ITEM)[0]].append(region)
+            name = region["from_name"]
+            stem = name.partition(ITEM)[0]
+            ranked = stem in questions and questions[stem].type == "ranking"
+            by_question[stem if ranked else name].append(region)
     answers: dict[str, Value] = {}
     for name, question in questions.items():
         value = KINDS[question.type].value(question, by_question.pop(name, []))

@@ -15,7 +15,7 @@ from typing import Any
 
 from bridge.annotations import Annotation, Status
 from bridge.errors import Conflict, NotFound, ServerError
-from bridge.records import Record, Value
+from bridge.records import Record, Value, record_key
 from bridge.servers.protocol import Answered, Capabilities, Outcome, Page, Progress, Project, Remote, RemoteProject
 
 CAPABILITIES = Capabilities(
@@ -107,9 +107,9 @@ class MemoryServer:
         for annotation in self._held.annotations.values():
             answers[annotation["record"]] = answers.get(annotation["record"], 0) + 1
         return {
-            key: [Remote(key, len(self._held.records[key]["suggestions"]), answers.get(key, 0))]
+            key: [Remote(key, len(held["suggestions"]), answers.get(key, 0), record_key(held["fields"]))]
             for key in keys
-            if key in self._held.records
+            if (held := self._held.records.get(key))
         }
 
     def write(self, records: Sequence[Record]) -> list[Outcome]:
@@ -192,6 +192,7 @@ class MemoryServer:
                 "project": self._title,
                 "task": key,
                 "id": hashlib.sha256(place.encode()).hexdigest()[:12],
+                "content": record_key(self._held.records[key]["fields"]),
             },
         )
         self._held.annotations[place] = json.loads(json.dumps(annotation.to_dict()))

@@ -66,11 +66,12 @@ class RemoteProject:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A record as the server holds it: its id there, and how many suggestions (predictions) stand beside it."""
+    """A record as the server holds it: its id there, its suggestions and answers, and the hash of what it shows."""
 
     id: str
     suggestions: int = 0
     annotations: int = 0
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bridge.annotations import Annotation
-from bridge.errors import StoreError, ValueRejected
+from bridge.errors import StoreError
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Feedback:
         for number, line in enumerate(lines[:-1], 1):
             try:
                 self._remember(Annotation.from_dict(json.loads(line)))
-            except (ValueError, ValueRejected, TypeError, AttributeError):
+            except (ValueError, TypeError, AttributeError, RecursionError):
                 raise StoreError(
                     f"{path}:{number}: the line is damaged",
                     remedy="restore the file from a backup, or move it away and run `annobridge pull --full`",
@@ -90,6 +90,9 @@ class Feedback:
                 changes.unchanged += 1
             else:
                 changes.edited += 1
+                if annotation.annotator != old.annotator and not old.deleted:
+                    # The server says now that somebody else gave it; the first one no longer did.
+                    lines.append(replace(old, revision=old.revision + 1, deleted=True))
                 lines.append(replace(annotation, revision=old.revision + 1))
         for identity, old in stored.items():
             if identity not in seen and not old.deleted:
@@ -115,7 +118,8 @@ class Feedback:
         """
         if not lines:
             return
-        text = "".join(json.dumps(line.to_dict(), ensure_ascii=False) + "\n" for line in lines).encode()
+        # ASCII escapes can hold whatever a server sends, lone surrogates too; validation names them later.
+        text = "".join(json.dumps(line.to_dict()) + "\n" for line in lines).encode()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "ab") as file:

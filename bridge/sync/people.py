@@ -15,6 +15,8 @@ from pathlib import Path
 from bridge.errors import StoreError
 from bridge.keys import write_private
 
+KEY_BYTES = 32
+
 
 class People:
     """The annotators of one campaign.
@@ -27,18 +29,28 @@ class People:
         self._key_path = folder / "pseudonym.key"
         self._names_path = folder / "annotators.json"
         try:
-            self._key = bytes.fromhex(self._key_path.read_text()) if self._key_path.exists() else b""
-            self.names: dict[str, str] = json.loads(self._names_path.read_text()) if self._names_path.exists() else {}
-        except (OSError, ValueError) as error:
+            names = json.loads(self._names_path.read_text(encoding="utf-8")) if self._names_path.exists() else {}
+            key = bytes.fromhex(self._key_path.read_text(encoding="ascii")) if self._key_path.exists() else None
+        except (OSError, ValueError, RecursionError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is damaged"
             raise StoreError(
-                f"{folder}: the table of annotators cannot be read: {reason}", remedy="restore it"
+                f"{folder}: the table of annotators cannot be read: {reason}", remedy="restore it from a backup"
             ) from None
+        if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+            raise StoreError(f"{self._names_path}: not a table of names", remedy="restore it from a backup")
+        if (key is None and names) or (key is not None and len(key) != KEY_BYTES):
+            # With another key the same people would count as new ones.
+            raise StoreError(
+                f"{self._key_path}: the key of the pseudonyms is {'missing' if key is None else 'damaged'}",
+                remedy="restore it from a backup; without it, start over: move away the whole .annobridge folder",
+            )
+        self._key = key or b""
+        self.names: dict[str, str] = names
 
     def pseudonym(self, name: str) -> str:
         """The pseudonym of a person, always the same within the campaign."""
         if not self._key:
-            self._key = secrets.token_bytes(32)
+            self._key = secrets.token_bytes(KEY_BYTES)
             self._write(self._key_path, self._key.hex())
         pseudonym = "a-" + hmac.new(self._key, name.encode(), hashlib.sha256).hexdigest()[:12]
         if pseudonym not in self.names:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bridge.errors import UnexpectedReply, UsageError
 from bridge.files import Reject
-from bridge.records import Record
+from bridge.records import Record, record_key
 from bridge.servers.protocol import Capabilities, Outcome, Project, Remote, RemoteProject, Server
 
 Tick = Callable[[int], None]
@@ -26,6 +26,7 @@ class PushResult:
 
     ``sent`` are new on the server, ``present`` were there already (``repaired`` of them without their suggestions),
     ``rejected`` say why they are not, and ``unknown`` keys may or may not be there: the next push looks them up first.
+    ``changed`` keys are there with another text than the file has now: people go on to see the old one.
     ``doubled`` keys are there more than once, which only another push at the same time can have caused.
     """
 
@@ -33,6 +34,7 @@ class PushResult:
     sent: int = 0
     present: int = 0
     repaired: int = 0
+    changed: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     rejected: list[Reject] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -40,8 +42,8 @@ class PushResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every record is on the server, once."""
-        return not self.rejected and not self.unknown and not self.doubled
+        """Whether every record is on the server, once and as it is in the file."""
+        return not (self.rejected or self.unknown or self.changed or self.doubled)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -52,6 +54,7 @@ class PushResult:
             "sent": self.sent,
             "present": self.present,
             "repaired": self.repaired,
+            "changed": self.changed[:100],
             "doubled": self.doubled[:100],
             "rejected": len(self.rejected),
             "unknown": len(self.unknown),
@@ -116,6 +119,8 @@ def _look_up(server: Server, batch: Sequence[Record], result: PushResult) -> lis
     found = [record for record in batch if record.key in there]
     result.present += len(found)
     result.doubled += [record.key for record in found if len(there[record.key]) > 1]
+    # A default key is the hash of the fields, so only a key of the user's own can be there with other fields.
+    result.changed += [r.key for r in found if there[r.key][0].content not in ("", r.key, record_key(r.fields))]
     result.repaired += _repair(server, found, there)
     return [record for record in batch if record.key not in there]
 

@@ -115,6 +115,17 @@ class TestRecords:
         server.ensure(project, create=False)
         assert server.progress().records == 30
 
+    def test_lost_suggestions_come_back_with_the_next_push(self, backend: Backend, title: str) -> None:
+        project = Project(title, RATING)
+        server = backend.connect()
+        server.ensure(project, create=True)
+        bare = [rating_record(f"{n}?", key=f"r{n}") for n in range(5)]
+        server.write(bare)
+        full = [Record(r.key, r.fields, [Suggestion("rating", 4)]) for r in bare]
+        first, second = push(backend.connect(), project, full), push(backend.connect(), project, full)
+        assert [(r.sent, r.present, r.repaired) for r in (first, second)] == [(0, 5, 5), (0, 5, 0)]
+        assert [remote.suggestions for (remote,) in server.find([r.key for r in bare]).values()] == [1] * 5
+
 
 SAMPLES: dict[str, tuple[dict[str, Any], dict[str, Value]]] = {
     "rating": ({"prompt": ODD[0], "response": ODD[1]}, {"rating": 4}),
@@ -212,7 +223,7 @@ class TestAnswers:
         (annotation,) = answers_by_key(server)["r"]
         for moment in (annotation.created_at, annotation.updated_at):
             assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", moment)
-        assert set(annotation.source) == {"server", "project", "task", "id"}
+        assert {"server", "project", "task", "id"} == set(annotation.source) - {"content"}
         assert annotation.source["server"] == backend.name
         assert all(isinstance(value, str) and value for value in annotation.source.values())
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import httpx2
 import pytest
@@ -165,6 +167,29 @@ class TestLostAndUnknown:
         assert (result.sent, result.unknown) == (5, [])
         assert connect().ensure(project, create=False).records == 5
 
+    def test_suggestions_lost_behind_a_lost_answer_come_back_too(self, connect: Connect, project: Project) -> None:
+        def lose_both(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if not request.url.path.endswith("/import"):
+                return None
+            tasks = [{"data": task["data"]} for task in json.loads(request.content)]
+            headers = {k: v for k, v in request.headers.items() if k.lower() != "content-length"}
+            real.handle_request(
+                httpx2.Request("POST", request.url, headers=headers, content=json.dumps(tasks).encode())
+            ).read()
+            raise httpx2.ReadTimeout("too late")
+
+        server = connect(Meddling(lose_both))
+        result = push(server, project, records(4))
+        assert (result.sent, result.repaired, result.unknown) == (4, 4, [])
+        assert [len(found) for found in server.find(["r0", "r1", "r2", "r3"]).values()] == [1] * 4
+
+    def test_doubled_records_are_reported_by_the_next_push(self, connect: Connect, project: Project) -> None:
+        server = connect()
+        push(server, project, records(3))
+        server.write(records(1))  # as another pusher would that looked at the same moment
+        result = push(server, project, records(3))
+        assert (result.sent, result.present, result.doubled, result.complete) == (0, 3, ["r0"], False)
+
     def test_a_write_that_never_arrived_is_unknown_and_not_repeated(self, connect: Connect, project: Project) -> None:
         def fail(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
             return httpx2.Response(502, text="bad gateway") if request.url.path.endswith("/import") else None
@@ -241,6 +266,28 @@ class TestBrokenReading:
 
         with pytest.raises(UnexpectedReply, match="not JSON"):
             self.read(connect(Meddling(truncate)), answered)
+
+
+class TestCursor:
+    def test_what_changes_behind_the_sweep_is_read_next_time(
+        self, connect: Connect, project: Project, label_studio: LocalLabelStudio, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "PAGE_SIZE", 1)
+        monkeypatch.setattr(module, "OVERLAP", timedelta())
+        push(connect(), project, records(2))
+        person = LabelStudioPerson(label_studio.url, label_studio.token)
+        person.ensure(project, create=False)
+        early, late = person.annotate("r0", {"rating": 1}), person.annotate("r1", {"rating": 1})
+        server = connect()
+        server.ensure(project, create=False)
+        pages = server.changes()
+        assert [r.key for r in next(pages).records] == ["r0"]
+        time.sleep(1.1)  # the server's clock is read in whole seconds
+        person.change(early, {"rating": 5})  # behind the sweep
+        person.change(late, {"rating": 5})  # ahead of it: newer than the change that the sweep has missed
+        cursor = list(pages)[-1].cursor
+        assert "r0" in [r.key for page in server.changes(cursor) for r in page.records]
+        person.close()
 
 
 class TestKeys:

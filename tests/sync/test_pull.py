@@ -160,15 +160,17 @@ class Pages(MemoryServer):
             raise self.error
 
 
-def page(record: str, rating: int, cursor: str, *, at: str = "1") -> Page:
+def page(record: str, rating: int, cursor: str, *, at: int = 1) -> Page:
     source = {"server": "memory", "project": "Demo", "task": record, "id": f"{record}/ann"}
-    annotation = Annotation(record, "ann", answers={"rating": rating}, updated_at=at, source=source)
+    annotation = Annotation(
+        record, "ann", answers={"rating": rating}, updated_at=f"2026-01-{at:02}T00:00:00.000000Z", source=source
+    )
     return Page([Answered(record, record, (annotation,))], cursor)
 
 
 def test_a_sweep_that_breaks_off_withdraws_nothing_and_keeps_what_came(server: MemoryServer, store: Store) -> None:
     store.pull(Pages([page("r0", 2, "c1"), page("r1", 3, "c2")]))
-    broken = Pages([page("r0", 5, "c3", at="2")], UnexpectedReply("broken off", remedy="again"))
+    broken = Pages([page("r0", 5, "c3", at=2)], UnexpectedReply("broken off", remedy="again"))
     store.cursor = ""
     with pytest.raises(UnexpectedReply):
         store.pull(broken)
@@ -227,13 +229,15 @@ def test_a_full_disk_stops_the_sweep(store: Store, monkeypatch: pytest.MonkeyPat
 
 
 def test_an_answer_whose_time_alone_moved_is_a_revision(store: Store) -> None:
-    store.pull(Pages([page("r0", 2, "c1", at="1")]))
-    assert store.counts(Pages([page("r0", 2, "c2", at="2")])) == (0, 1, 0, 0)
+    store.pull(Pages([page("r0", 2, "c1", at=1)]))
+    assert store.counts(Pages([page("r0", 2, "c2", at=2)])) == (0, 1, 0, 0)
 
 
 def test_two_answers_of_one_person_to_one_record_are_both_kept(store: Store) -> None:
     one = page("r0", 2, "c1").records[0].annotations[0]
-    two = replace(one, answers={"rating": 5}, updated_at="2", source={**one.source, "id": "second"})
+    two = replace(
+        one, answers={"rating": 5}, updated_at="2026-01-02T00:00:00.000000Z", source={**one.source, "id": "second"}
+    )
     store.pull(Pages([Page([Answered("r0", "r0", (one, two))], "c1")]))
     assert len(store.feedback.history) == 2
     assert [a.answers for a in newest(store.feedback.history)] == [{"rating": 5}]
