@@ -358,6 +358,8 @@ class LabelStudio:
             return "unknown"
         if user not in self._people:
             people = self._http.request("GET", "/api/users/", what="list the annotators")
+            if not isinstance(people, list):
+                raise TypeError("the list of annotators")
             self._people = {person["id"]: str(person["email"]).lower() for person in people}
         return self._people.setdefault(user, f"user-{user}")
 

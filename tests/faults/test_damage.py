@@ -1,0 +1,121 @@
+"""A campaign whose files were damaged, or whose records were edited: nothing wrong is counted, nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bridge.campaign import Campaign
+from bridge.errors import StoreError
+from bridge.records import record_key
+from bridge.servers.memory import MemoryServer
+from bridge.sync.people import People
+
+ROW = {"prompt": "2 + 2?", "response": "4"}
+KEY = record_key(ROW)
+
+
+@pytest.fixture
+def server() -> MemoryServer:
+    return MemoryServer()
+
+
+@pytest.fixture
+def open_campaign(tmp_path: Path, server: MemoryServer) -> Callable[[], Campaign]:
+    (tmp_path / "records.jsonl").write_text(json.dumps(ROW))
+    config = {"project": "Sums", "server": {"kind": "memory"}, "records": "records.jsonl", "template": "rating"}
+    (tmp_path / "campaign.yaml").write_text(json.dumps(config))
+    return lambda: Campaign(tmp_path, server=server)
+
+
+def test_a_lost_pseudonym_key_is_an_error_and_not_a_second_person(
+    open_campaign: Callable[[], Campaign], server: MemoryServer, tmp_path: Path
+) -> None:
+    open_campaign().push()
+    server.annotate(KEY, "ann", {"rating": 4})
+    open_campaign().pull()
+    (tmp_path / ".annobridge" / "pseudonym.key").unlink()
+    with pytest.raises(StoreError, match="key of the pseudonyms is missing"):
+        open_campaign().pull(full=True)
+    assert len(open_campaign().annotations()) == 1
+
+
+@pytest.mark.parametrize("content", ["", "ab", "zz"])
+def test_a_damaged_pseudonym_key_is_an_error(tmp_path: Path, content: str) -> None:
+    People(tmp_path).pseudonym("ann")
+    (tmp_path / "pseudonym.key").write_text(content)
+    with pytest.raises(StoreError):
+        People(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "null", '{"a": 1}', "[" * 100_000])
+def test_a_damaged_table_of_names_is_an_error(tmp_path: Path, content: str) -> None:
+    People(tmp_path).pseudonym("ann")
+    (tmp_path / "annotators.json").write_text(content)
+    with pytest.raises(StoreError):
+        People(tmp_path)
+
+
+@pytest.mark.parametrize("cursor", ["garbage", "9999-01-01T00:00:00.000000Z", "0001-01-01T00:00:00.000000Z", "", 5])
+def test_a_cursor_that_cannot_be_sweeps_everything(
+    open_campaign: Callable[[], Campaign], server: MemoryServer, tmp_path: Path, cursor: object
+) -> None:
+    open_campaign().push()
+    open_campaign().pull()
+    state = tmp_path / ".annobridge" / "state.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "cursor": cursor}))
+    server.annotate(KEY, "ann", {"rating": 4})
+    result = open_campaign().pull()
+    assert (result.full, result.changes.new) == (True, 1)
+
+
+@pytest.mark.parametrize("value", ["\ud800", float("nan"), 10**400, "", [[[]]], {"a": None}])
+def test_one_poisoned_answer_stops_nobody(
+    open_campaign: Callable[[], Campaign], server: MemoryServer, value: object, tmp_path: Path
+) -> None:
+    open_campaign().push()
+    server.annotate(KEY, "mallory", {"rating": value})  # type: ignore[dict-item]
+    server.annotate(KEY, "ann", {"rating": 5})
+    assert open_campaign().pull().changes.new == 2
+    result = open_campaign().merge()
+    assert result.merged[0].answers["rating"].value == 5
+    # The answer that cannot be, and the one that is therefore missing.
+    assert {(p.kind, p.question) for p in result.problems} == {("invalid", "rating")}
+    assert json.loads((tmp_path / "out" / "problems.jsonl").read_text().splitlines()[0])["question"] == "rating"
+
+
+class TestEditedRecords:
+    @pytest.fixture
+    def edited(self, tmp_path: Path, server: MemoryServer) -> Callable[[], Campaign]:
+        """A record under the user's own key, judged, and then given another text."""
+        records = tmp_path / "records.jsonl"
+        records.write_text(json.dumps({**ROW, "id": "sum-1"}))
+        config = {
+            "project": "Sums",
+            "server": {"kind": "memory"},
+            "records": {"path": "records.jsonl", "id": "id"},
+            "template": "rating",
+        }
+        (tmp_path / "campaign.yaml").write_text(json.dumps(config))
+        Campaign(tmp_path, server=server).push()
+        server.annotate("sum-1", "ann", {"rating": 5})
+        Campaign(tmp_path, server=server).pull()
+        records.write_text(json.dumps({**ROW, "id": "sum-1", "response": "WRONG"}))
+        return lambda: Campaign(tmp_path, server=server)
+
+    def test_push_names_them(self, edited: Callable[[], Campaign]) -> None:
+        result = edited().push()
+        assert (result.sent, result.present, result.changed, result.complete) == (0, 1, ["sum-1"], False)
+
+    def test_answers_to_the_earlier_text_do_not_count(self, edited: Callable[[], Campaign]) -> None:
+        result = edited().merge()
+        assert [(case.record, case.reason) for case in result.dropped] == [("sum-1", "changed")]
+        assert result.merged[0].answers["rating"].n == 0
+
+    def test_they_count_again_when_the_text_is_back(self, edited: Callable[[], Campaign], tmp_path: Path) -> None:
+        (tmp_path / "records.jsonl").write_text(json.dumps({**ROW, "id": "sum-1"}))
+        assert edited().push().changed == []
+        assert edited().merge().merged[0].answers["rating"].value == 5
