@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from bridge.records import Record, Suggestion
-from bridge.servers import label_studio as adapter
 from bridge.servers.label_studio import LabelStudio
+from bridge.servers.label_studio_tasks import ANSWERS, rule
 from bridge.servers.local_label_studio import LocalLabelStudio
 from bridge.servers.protocol import Project
 from bridge.sync.feedback import Feedback
@@ -131,22 +131,20 @@ class Bench:
         """The expand route with the same filter, page by page, parsed and thrown away."""
         server = self.connect()
         found = 0
-        rules = [adapter._filter("total_annotations", "greater", 0)]
+        rules = [rule("total_annotations", "greater", 0)]
         with self.bare_client(server) as http:
             started = time.perf_counter()
             last, left = 0, 1
             while left > 0:
-                query = {"filters": {"conjunction": "and", "items": [*rules, adapter._filter("id", "greater", last)]}}
+                query = {"filters": {"conjunction": "and", "items": [*rules, rule("id", "greater", last)]}}
                 reply = http.request(
                     "GET",
                     "/api/tasks/",
                     params={
                         "project": project_id,
                         "page_size": 500,
-                        "fields": "all",
-                        "expand": "annotations",
-                        "include": adapter._ANSWER_FIELDS,
                         "resolve_uri": "false",
+                        **ANSWERS,
                     },
                     content=json.dumps({**query, "ordering": ["tasks:id"]}).encode(),
                     headers=_headers(server),

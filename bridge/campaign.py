@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -248,9 +248,18 @@ class Campaign:
 
     def merge(self) -> MergeResult:
         """Merge the answers; writes ``out/merged.jsonl`` and, for answers that cannot count, ``out/problems.jsonl``."""
-        result = merge(self.annotations(), self.template, self.records(), quorum=self.config.merge.quorum)
+        return self._merge(self._counted_records())
+
+    def _merge(self, records: Iterable[Record]) -> MergeResult:
+        result = merge(self.annotations(), self.template, records, quorum=self.config.merge.quorum)
         write_merged(result, self.out / "merged.jsonl")
         return result
+
+    def _counted_records(self) -> Iterator[Record]:
+        for number, record in enumerate(self.records(), 1):
+            yield record
+            if number % 5000 == 0:
+                self._progress("reading", number, 0)
 
     def export(
         self, kinds: Sequence[str] = (), formats: Sequence[str] = (), out: str | Path | None = None
@@ -267,8 +276,8 @@ class Campaign:
         Raises:
             ExportError: no row can be made.
         """
-        merged = self.merge()
-        records: list[Record] = list(self.records())
+        records = list(self._counted_records())
+        merged = self._merge(records)
         annotations = self.annotations()
         wanted = list(kinds or self.config.exports.to)
 

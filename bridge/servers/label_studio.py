@@ -11,27 +11,19 @@ from __future__ import annotations
 import html
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from bridge.annotations import Annotation, utc
-from bridge.errors import (
-    AuthError,
-    BridgeError,
-    Conflict,
-    NotFound,
-    Refused,
-    ServerError,
-    UnexpectedReply,
-    UnknownOutcome,
-    ValueRejected,
-)
+from bridge.errors import Conflict, NotFound, Refused, ServerError, UnknownOutcome
 from bridge.records import Record, record_key, wire_id
 from bridge.servers.http import Client
 from bridge.servers.label_studio_kinds import KINDS, to_answers, to_regions
+from bridge.servers.label_studio_login import Login
 from bridge.servers.label_studio_page import label_config
+from bridge.servers.label_studio_replies import expect, moment, reading
+from bridge.servers.label_studio_tasks import ANSWERS, Rule, pages, rule
 from bridge.servers.protocol import Answered, Capabilities, Outcome, Page, Progress, Project, Remote, RemoteProject
 
 if TYPE_CHECKING:
@@ -42,13 +34,9 @@ if TYPE_CHECKING:
 AGENT = "annobridge"
 """The model version of all predictions. One name for all, because Label Studio pre-fills one version per project."""
 
-PAGE_SIZE = 500
 LOOKUP_SIZE = 500
 OVERLAP = timedelta(seconds=60)
 """An annotation is committed before its task's time moves, so a pull re-reads a minute that it has already seen."""
-
-ACCESS_LIFETIME_S = 240.0
-"""Access tokens live 300 s; a new one is fetched a minute before."""
 
 CAPABILITIES = Capabilities(
     question_kinds=frozenset(KINDS),
@@ -58,28 +46,6 @@ CAPABILITIES = Capabilities(
     incremental=True,
     ranking_ties=True,
 )
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _reading(verb: Callable[P, R]) -> Callable[P, R]:
-    """Say so in one error if a reply has another shape than Label Studio's."""
-
-    @wraps(verb)
-    def read(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return verb(*args, **kwargs)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            if isinstance(error, BridgeError):
-                raise
-            raise UnexpectedReply(
-                f"the server's reply has a shape that Label Studio's has not ({type(error).__name__}: {error!s:.60})",
-                remedy="check the url in campaign.yaml, and that the server is Label Studio 1.20 or newer",
-            ) from error
-
-    return read
-
 
 _MARKER = re.compile(r"\[annobridge/1 template=(\S+) schema=([0-9a-f]+) repeats=(\d+)\]")
 
@@ -99,7 +65,7 @@ class LabelStudio:
     def __init__(
         self, url: str, key: Secret, *, allow_http: bool = False, transport: httpx2.BaseTransport | None = None
     ) -> None:
-        self._login = _Login(url, key, allow_http=allow_http, transport=transport)
+        self._login = Login(url, key, allow_http=allow_http, transport=transport)
         self._http = Client(url, self._login.headers, allow_http=allow_http, transport=transport)
         self._people: dict[int, str] = {}
         self._id = ""
@@ -112,7 +78,7 @@ class LabelStudio:
 
     # The project
 
-    @_reading
+    @reading
     def ensure(self, project: Project, *, create: bool) -> RemoteProject:
         """Find the campaign's project by its title and our mark in its description, or make it."""
         named = [p for p in self._projects() if p.get("title") == project.title]
@@ -149,9 +115,9 @@ class LabelStudio:
                 },
                 what="list the projects",
             )
-            found = _expect(reply, "results", list)
+            found = expect(reply, "results", list)
             yield from (project for project in found if isinstance(project, dict))
-            if not found or page * 100 >= _expect(reply, "count", int):
+            if not found or page * 100 >= expect(reply, "count", int):
                 return
             page += 1
 
@@ -173,7 +139,7 @@ class LabelStudio:
         reply = self._http.request(
             "POST", "/api/projects/", body=self._settings(project, project.repeats), what="create the project"
         )
-        self._id = str(_expect(reply, "id", int))
+        self._id = str(expect(reply, "id", int))
         return RemoteProject(self._id, self._url(), 0, created=True)
 
     def _adopt(self, found: Mapping[str, Any], project: Project, *, change: bool) -> RemoteProject:
@@ -200,15 +166,15 @@ class LabelStudio:
 
     # Records
 
-    @_reading
+    @reading
     def find(self, keys: Iterable[str]) -> dict[str, list[Remote]]:
         """Which of these keys are in the project, with the tasks that hold them."""
         wanted = {wire_id(key): key for key in keys}
         found: dict[str, list[Remote]] = {}
         ids = list(wanted)
         for start in range(0, len(ids), LOOKUP_SIZE):
-            rule = _filter("data.bridge_id", "in_list", ids[start : start + LOOKUP_SIZE], "List")
-            for task in self._tasks([rule], "id,data,total_predictions,total_annotations,cancelled_annotations"):
+            wanted_ids = rule("data.bridge_id", "in_list", ids[start : start + LOOKUP_SIZE], "List")
+            for task in self._tasks([wanted_ids], "id,data,total_predictions,total_annotations,cancelled_annotations"):
                 key = wanted.get(str(task["data"].get("bridge_id")))
                 if key is not None:
                     answers = int(task["total_annotations"] or 0) + int(task["cancelled_annotations"] or 0)
@@ -232,11 +198,11 @@ class LabelStudio:
             return [Outcome(record.key, "rejected", error.reason, error.remedy) for record in records]
         except UnknownOutcome as error:
             return [Outcome(record.key, "unknown", error.reason, error.remedy) for record in records]
-        ids = _expect(reply, "task_ids", list)
-        if len(ids) != len(records) or _expect(reply, "task_count", int) != len(records):
+        ids = expect(reply, "task_ids", list)
+        if len(ids) != len(records) or expect(reply, "task_count", int) != len(records):
             reason = f"{self._http.origin}: sent {len(records)} records, but the reply counts {reply['task_count']}"
             return [Outcome(record.key, "unknown", reason, "run the command again") for record in records]
-        if _expect(reply, "prediction_count", int) != sum("predictions" in task for task in tasks):
+        if expect(reply, "prediction_count", int) != sum("predictions" in task for task in tasks):
             self.repair(records)
         return [Outcome(record.key, "accepted", remote_id=str(i)) for record, i in zip(records, ids, strict=True)]
 
@@ -272,8 +238,8 @@ class LabelStudio:
         tasks = {task["data"]["bridge_id"]: task for task in map(self._task, records) if "predictions" in task}
         repaired = 0
         for attempt in range(5):
-            rule = _filter("data.bridge_id", "in_list", list(tasks), "List")
-            held = self._tasks([rule], "id,data,total_predictions") if tasks else iter(())
+            wanted_ids = rule("data.bridge_id", "in_list", list(tasks), "List")
+            held = self._tasks([wanted_ids], "id,data,total_predictions") if tasks else iter(())
             short = [task for task in held if not task["total_predictions"]]
             if not short:
                 return repaired
@@ -302,11 +268,11 @@ class LabelStudio:
         if cursor:
             since = datetime.fromisoformat(utc(cursor, "cursor")) - OVERLAP
             value = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            yield from self._sweep([_filter("updated_at", "greater_or_equal", value, "Datetime")], cursor)
+            yield from self._sweep([rule("updated_at", "greater_or_equal", value, "Datetime")], cursor)
             return
         for rules in (
-            [_filter("total_annotations", "greater", 0)],
-            [_filter("total_annotations", "equal", 0), _filter("cancelled_annotations", "greater", 0)],
+            [rule("total_annotations", "greater", 0)],
+            [rule("total_annotations", "equal", 0), rule("cancelled_annotations", "greater", 0)],
         ):
             for page in self._sweep(rules, cursor):
                 cursor = page.cursor
@@ -314,16 +280,16 @@ class LabelStudio:
 
     def _sweep(self, rules: list[dict[str, Any]], cursor: str) -> Iterator[Page]:
         begun = ""
-        for tasks, left in self._pages(rules, _ANSWER_FIELDS, {"fields": "all", "expand": "annotations"}):
+        for tasks, left in pages(self._http, self._id, rules, ANSWERS):
             # A page that was read may change while later ones are read; so the next pull starts no later than this
             # sweep did, by the server's clock.
-            begun = begun or self._http.server_time or _utc(tasks[0].get("updated_at"))
-            newest = max(_utc(task.get("updated_at")) for task in tasks)
+            begun = begun or self._http.server_time or moment(tasks[0].get("updated_at"))
+            newest = max(moment(task.get("updated_at")) for task in tasks)
             cursor = max(cursor, min(newest, begun))
             ours = [task for task in tasks if "bridge_id" in (task.get("data") or {})]
             yield Page([self._answered(task) for task in ours], cursor, left)
 
-    @_reading
+    @reading
     def _answered(self, task: Mapping[str, Any]) -> Answered:
         data = task["data"]
         key = str(data.get("bridge_key", data["bridge_id"]))
@@ -339,8 +305,8 @@ class LabelStudio:
                     status="discarded" if cancelled else "submitted",
                     # A skip posts whatever the page held; nobody meant it as an answer.
                     answers={} if cancelled else to_answers(questions, found.get("result")),
-                    created_at=_utc(found["created_at"]),
-                    updated_at=_utc(found["updated_at"]),
+                    created_at=moment(found["created_at"]),
+                    updated_at=moment(found["updated_at"]),
                     lead_time_s=found.get("lead_time"),
                     source={
                         "server": "label-studio",
@@ -370,12 +336,10 @@ class LabelStudio:
             "GET", f"/api/projects/{self._id}/", params={"include": include}, what="count the records"
         )
         return Progress(
-            records=_expect(reply, "task_number", int),
-            answered=_expect(reply, "num_tasks_with_annotations", int),
-            completed=_expect(reply, "finished_task_number", int),
+            records=expect(reply, "task_number", int),
+            answered=expect(reply, "num_tasks_with_annotations", int),
+            completed=expect(reply, "finished_task_number", int),
         )
-
-    # Listing
 
     @property
     def _bound(self) -> Project:
@@ -383,131 +347,11 @@ class LabelStudio:
             raise RuntimeError("call ensure() first")
         return self._project
 
-    def _tasks(self, rules: list[dict[str, Any]], include: str) -> Iterator[dict[str, Any]]:
-        for tasks, _ in self._pages(rules, include, {}):
+    def _tasks(self, rules: list[Rule], include: str) -> Iterator[dict[str, Any]]:
+        for tasks, _ in pages(self._http, self._id, rules, {"include": include}):
             yield from tasks
-
-    def _pages(
-        self, rules: list[dict[str, Any]], include: str, extra: Mapping[str, str]
-    ) -> Iterator[tuple[list[dict[str, Any]], int]]:
-        """Pages of tasks in order of id, each starting behind the last; with the number of tasks still to come."""
-        last = 0
-        while True:
-            items = [*rules, _filter("id", "greater", last)]
-            query = {"filters": {"conjunction": "and", "items": items}, "ordering": ["tasks:id"]}
-            reply = self._http.request(
-                "GET",
-                "/api/tasks/",
-                params={
-                    "project": self._id,
-                    "page_size": PAGE_SIZE,
-                    "include": include,
-                    "resolve_uri": "false",
-                    **extra,
-                },
-                # As a body and not in the URL, where 5,000 ids would not fit and values are decoded twice.
-                body=query,
-                what="list the records",
-            )
-            tasks = _expect(reply, "tasks", list)
-            if not all(isinstance(task, dict) and isinstance(task.get("id"), int) for task in tasks):
-                raise UnexpectedReply(
-                    f"{self._http.origin}: something in the list of records is none",
-                    remedy="check the url in campaign.yaml, and that the server is Label Studio",
-                )
-            left = _expect(reply, "total", int) - len(tasks)
-            if (left > 0 and len(tasks) < PAGE_SIZE) or (tasks and tasks[0]["id"] <= last):
-                raise UnexpectedReply(
-                    f"{self._http.origin}: the list of records is broken off or out of order after record {last}",
-                    remedy="run the command again; nothing was taken from this page",
-                )
-            if tasks:
-                yield tasks, max(left, 0)
-            if left <= 0:
-                return
-            last = tasks[-1]["id"]
-
-
-_ANSWER_FIELDS = ",".join(
-    [
-        "id,data,updated_at",
-        *(
-            f"annotations.{name}"
-            for name in ("id", "result", "created_at", "updated_at", "lead_time", "completed_by", "was_cancelled")
-        ),
-    ]
-)
 
 
 def _mark(project: Mapping[str, Any]) -> re.Match[str] | None:
     """Our mark in a project's description: the last one, because a template's title before it may look like one."""
     return next(reversed(list(_MARKER.finditer(str(project.get("description") or "")))), None)
-
-
-class _Login:
-    """Turns a key into the headers of one request.
-
-    A personal access token is a refresh token: it buys access tokens that live five minutes. A legacy token is sent
-    as it is.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        key: Secret,
-        *,
-        allow_http: bool,
-        transport: httpx2.BaseTransport | None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._key = key
-        self._personal = key.reveal().count(".") == 2
-        self._http = Client(url, allow_http=allow_http, transport=transport)
-        self._clock = clock
-        self._access = ""
-        self._until = 0.0
-
-    def close(self) -> None:
-        self._http.close()
-
-    def headers(self) -> dict[str, str]:
-        if not self._personal:
-            return {"Authorization": f"Token {self._key.reveal()}"}
-        if self._clock() >= self._until:
-            try:
-                reply = self._http.request(
-                    "POST", "/api/token/refresh/", body={"refresh": self._key.reveal()}, what="log in"
-                )
-            except UnknownOutcome as error:
-                # Fetching a token changes nothing, so there is no outcome to look up.
-                raise UnexpectedReply(error.reason, remedy="is this the address of a Label Studio server?") from None
-            except AuthError as error:
-                raise AuthError(
-                    error.reason,
-                    remedy="make a new personal access token in Label Studio (Account & Settings) and set it again",
-                ) from None
-            self._access = str(_expect(reply, "access", str))
-            self._until = self._clock() + ACCESS_LIFETIME_S
-        return {"Authorization": f"Bearer {self._access}"}
-
-
-def _filter(column: str, operator: str, value: object, kind: str = "Number") -> dict[str, Any]:
-    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
-
-
-def _expect(reply: object, name: str, kind: type) -> Any:
-    value = reply.get(name) if isinstance(reply, dict) else None
-    if not isinstance(value, kind):
-        raise UnexpectedReply(
-            f"the server's reply has no {name!r}: this is not the Label Studio that was expected",
-            remedy="check the url in campaign.yaml, and that the server is Label Studio 1.20 or newer",
-        )
-    return value
-
-
-def _utc(text: object) -> str:
-    """A server's time in one form; empty if it gave none."""
-    try:
-        return utc(str(text)) if text else ""
-    except ValueRejected as error:
-        raise UnexpectedReply(f"the server's reply has a {error.reason}", remedy="is it Label Studio?") from None

@@ -15,8 +15,10 @@ from bridge.errors import AuthError, BridgeError, Conflict, NotFound, Unexpected
 from bridge.keys import Secret
 from bridge.records import Record, Suggestion
 from bridge.servers import label_studio as module
+from bridge.servers import label_studio_tasks
 from bridge.servers.http import Client
 from bridge.servers.label_studio import LabelStudio
+from bridge.servers.label_studio_login import Login
 from bridge.servers.local_label_studio import LocalLabelStudio
 from bridge.servers.protocol import Project
 from bridge.sync.push import push
@@ -51,7 +53,7 @@ def project() -> Project:
 @pytest.fixture
 def api(label_studio: LocalLabelStudio) -> Iterator[Client]:
     """The bare REST API as the administrator, to look behind the adapter."""
-    login = module._Login(label_studio.url, label_studio.token, allow_http=False, transport=None)
+    login = Login(label_studio.url, label_studio.token, allow_http=False, transport=None)
     client = Client(label_studio.url, login.headers)
     yield client
     client.close()
@@ -218,7 +220,7 @@ class TestBrokenReading:
         self, connect: Connect, project: Project, label_studio: LocalLabelStudio, monkeypatch: pytest.MonkeyPatch
     ) -> Project:
         """Six answered records, in pages of two."""
-        monkeypatch.setattr(module, "PAGE_SIZE", 2)
+        monkeypatch.setattr(label_studio_tasks, "PAGE_SIZE", 2)
         push(connect(), project, records(6))
         person = LabelStudioPerson(label_studio.url, label_studio.token)
         person.ensure(project, create=False)
@@ -272,7 +274,7 @@ class TestCursor:
     def test_what_changes_behind_the_sweep_is_read_next_time(
         self, connect: Connect, project: Project, label_studio: LocalLabelStudio, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "PAGE_SIZE", 1)
+        monkeypatch.setattr(label_studio_tasks, "PAGE_SIZE", 1)
         monkeypatch.setattr(module, "OVERLAP", timedelta())
         push(connect(), project, records(2))
         person = LabelStudioPerson(label_studio.url, label_studio.token)
@@ -315,9 +317,7 @@ class TestKeys:
     def test_an_access_token_is_renewed_before_it_ends(self, label_studio: LocalLabelStudio) -> None:
         now = [0.0]
         meddling = Meddling(lambda request, real: None)
-        login = module._Login(
-            label_studio.url, label_studio.token, allow_http=False, transport=meddling, clock=lambda: now[0]
-        )
+        login = Login(label_studio.url, label_studio.token, allow_http=False, transport=meddling, clock=lambda: now[0])
         for now[0] in (0.0, 239.0, 240.0, 300.0, 481.0):
             assert login.headers()["Authorization"].startswith("Bearer ")
         login.close()
