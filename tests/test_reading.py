@@ -328,14 +328,16 @@ def test_a_key_that_is_written_out_and_the_same_by_default_are_one(tmp_path: Pat
 
 # -- properties
 
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
+characters = st.characters(codec="utf-8", exclude_characters="\0")
+texts = st.text(characters, min_size=1).filter(str.strip)
+names = st.text(characters, min_size=1, max_size=200).filter(str.strip)
 values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
     max_leaves=5,
 )
 suggestions = st.builds(
@@ -343,14 +345,14 @@ suggestions = st.builds(
     st.just("rating"),
     st.integers(1, 5),
     st.none() | st.floats(0, 1),
-    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200),
+    st.text(characters, max_size=200),
     st.sampled_from(["model", "human"]),
 )
 records = st.builds(
     Record,
     fields=st.fixed_dictionaries({"prompt": texts, "response": texts}),
     suggestions=st.lists(suggestions, max_size=1).map(tuple),
-    metadata=st.dictionaries(texts.filter(lambda name: len(name) <= 200), values, max_size=3),
+    metadata=st.dictionaries(names, values, max_size=3),
 )
 
 

@@ -34,6 +34,7 @@ class Reporting(click.Group):
         try:
             # Commands return nothing; a number is the exit code of --help and the like.
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message())
             sys.exit(error.exit_code)
@@ -51,8 +52,7 @@ class Reporting(click.Group):
         except MemoryError:
             _fail(_described("MemoryError", "out of memory", "split the file"), 1, as_json)
         except BrokenPipeError:
-            # Whoever read our output has had enough; Python must not complain about it at exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _abandon_output()  # whoever read it has had enough
             sys.exit(1)
         except OSError as error:
             name = f"{error.filename}: " if error.filename else ""
@@ -67,12 +67,22 @@ def _described(kind: str, reason: str, remedy: str) -> dict[str, str]:
 
 def _fail(error: dict[str, str], code: int, as_json: bool) -> NoReturn:
     if as_json:
-        with suppress(OSError):  # standard output may be what failed
+        with suppress(OSError):
             click.echo(json.dumps({"error": error}))
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _abandon_output()  # it may be what failed
     click.echo(f"error: {error['reason']}", err=True)
     if error["remedy"]:
         click.echo(f"  remedy: {error['remedy']}", err=True)
     sys.exit(code)
+
+
+def _abandon_output() -> None:
+    """Send what standard output still holds nowhere, or Python complains of it once more when it ends."""
+    with suppress(OSError, ValueError):  # a stand-in for standard output may have no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def report(result: dict[str, Any], lines: Iterable[str], *, as_json: bool, partial: bool = False) -> None:

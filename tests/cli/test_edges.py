@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,11 +51,17 @@ def test_check_in_a_campaign_writes_rejects_where_it_is_told(tmp_path: Path, mon
     assert json.loads(Path("mine.jsonl").read_text())["line"] == 2
 
 
-@pytest.mark.parametrize("arguments", [["templates", "--json"], ["templates", "show", "nope", "--json"]])
-def test_a_full_standard_output_is_one_error(arguments: list[str]) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["templates", "--json"], ["templates", "show", "nope", "--json"], ["--help"]])
+def test_a_full_standard_output_is_one_error(arguments: list[str], unbuffered: str) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "bridge", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [sys.executable, "-m", "bridge", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
         )
     assert done.returncode in (1, 2)
     assert done.stderr.startswith("error: ")
