@@ -6,20 +6,97 @@ To add a kind, write its class here, add it to :data:`Question`, and give it a r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from bridge.errors import ValueRejected
 from bridge.records import FieldValue, Value
-from bridge.text import MAX_TEXT, check_text
+from bridge.text import MAX_TEXT, check_text, shown
 
-NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
-Name = Annotated[str, StringConstraints(pattern=NAME, max_length=60)]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Prose = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
-LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+@dataclass(frozen=True)
+class Pattern:
+    """A constraint on a text that says in words what it asks for; in the JSON Schema it is an ordinary pattern."""
+
+    regex: str
+    words: str
+
+    def _check(self, text: str) -> str:
+        if not re.fullmatch(self.regex, text):
+            raise ValueError(self.words)
+        return text
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return AfterValidator(self._check).__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self.regex}
+
+
+# Neither lets through what XML 1.0 cannot hold, because a page is XML; lone surrogates are stopped by pydantic.
+ONE_LINE = Pattern(
+    r"^(?=[\s\S]*\S)[^\x00-\x1f\x7f\ufffe\uffff]+$",
+    "write one line that is not blank, without control characters",
+)
+_LINES = Pattern(r"^[^\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]*$", "use no control characters but tabs and line breaks")
+_NAME = Pattern(
+    r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$",
+    "use lower-case letters, digits and single underscores, starting with a letter",
+)
+
+Name = Annotated[str, StringConstraints(max_length=60), _NAME]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=300), ONE_LINE]
+Prose = Annotated[str, StringConstraints(max_length=10_000), _LINES]
+LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE]
+
+
+def _not_true(value: object) -> object:
+    if type(value) is not int:
+        raise ValueError("Input should be 1")
+    return value
+
+
+Version = Annotated[Literal[1], BeforeValidator(_not_true)]
+"""The number 1, and neither ``true`` nor ``1.0``, which equal it."""
+
+
+class Misplaced(ValueError):
+    """A complaint about a part of what is validated: the way from there to the part, and what is wrong with it."""
+
+    def __init__(self, place: tuple[str | int, ...], reason: str) -> None:
+        super().__init__(f"{'.'.join(map(str, place))}: {reason}")
+        self.place = place
+        self.reason = reason
+
+
+def numbered(name: str) -> tuple[str, int] | None:
+    """A name that ends in a number, as its stem and that number.
+
+    >>> numbered("response_2"), numbered("response_02"), numbered("response_" + "1" * 5000)
+    (('response', 2), None, None)
+    """
+    stem, _, number = name.rpartition("_")
+    return (stem, int(number)) if _NUMBER.fullmatch(number) else None
+
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,2}")
 
 
 class Part(BaseModel):
@@ -40,12 +117,14 @@ class Option(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_form(cls, data: Any) -> Any:
-        if isinstance(data, str):
-            data = {"value": data}
+    def _readable(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(data.get("value"), str) and "title" not in data:
             data = {**data, "title": data["value"].replace("_", " ").capitalize() or "?"}
         return data
+
+
+def _long_form(data: Any) -> Any:
+    return data if isinstance(data, dict | Option) else {"value": data}
 
 
 class Bounds(Part):
@@ -58,10 +137,19 @@ class Bounds(Part):
     def _not_empty(self) -> Bounds:
         if self.min is None and self.max is None:
             raise ValueError("bounds need 'min' or 'max'")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise Misplaced(("min",), "it is above 'max'")
         return self
 
 
-Condition: TypeAlias = Bounds | list[LabelValue]
+Condition: TypeAlias = Annotated[
+    Annotated[Bounds, Tag("bounds")] | Annotated[list[LabelValue], Tag("labels")],
+    Discriminator(
+        lambda value: "bounds" if isinstance(value, dict | Bounds) else "labels" if isinstance(value, list) else None,
+        custom_error_type="condition",
+        custom_error_message="Input should be a list of labels, or a mapping with 'min' or 'max'",
+    ),
+]
 """When an answer counts: a rating or number of spans within bounds, or a label that is one of these."""
 
 Conditions: TypeAlias = dict[Name, Condition]
@@ -94,7 +182,7 @@ class _Question(Part):
     @model_validator(mode="after")
     def _required_once(self) -> _Question:
         if self.required_when and "required" in self.model_fields_set and self.required:
-            raise ValueError("'required_when' needs 'required: false'")
+            raise Misplaced(("required_when",), "it needs 'required: false'")
         return self
 
     def is_required(self, answers: Mapping[str, Value]) -> bool:
@@ -125,30 +213,35 @@ class RatingQuestion(_Question):
     @model_validator(mode="after")
     def _scale(self) -> RatingQuestion:
         if self.min >= self.max:
-            raise ValueError("'min' must be below 'max'")
-        if any(not self.min <= value <= self.max for value in self.labels):
-            raise ValueError("'labels' names a value outside the scale")
+            raise Misplaced(("min",), "it must be below 'max'")
+        for value in self.labels:
+            if not self.min <= value <= self.max:
+                raise Misplaced(("labels", value), f"the scale goes from {self.min} to {self.max}")
         return self
 
     def validate(self, value: object, fields: Mapping[str, FieldValue] | None = None) -> int:  # type: ignore[override]
         """The value as an ``int`` on the scale."""
         if isinstance(value, bool) or not isinstance(value, int) or not self.min <= value <= self.max:
             raise self._reject(
-                f"{value!r:.60} is not on the scale", f"use a whole number from {self.min} to {self.max}"
+                f"{shown(value)} is not on the scale", f"use a whole number from {self.min} to {self.max}"
             )
         return value
 
 
 class _Labelled(_Question):
-    options: list[Option] = Field(min_length=1, max_length=250)
+    options: list[Annotated[Option, BeforeValidator(_long_form, json_schema_input_type=LabelValue | Option)]] = Field(
+        min_length=1, max_length=250
+    )
 
     @field_validator("options")
     @classmethod
     def _distinct(cls, options: list[Option]) -> list[Option]:
         for what in ("value", "title"):
-            seen = [getattr(option, what) for option in options]
-            if len(set(seen)) < len(seen):
-                raise ValueError(f"two options have the same {what}")
+            seen = set()
+            for index, option in enumerate(options):
+                if getattr(option, what) in seen:
+                    raise Misplaced((index, what), f"two options have the same {what}")
+                seen.add(getattr(option, what))
         return options
 
     @property
@@ -157,7 +250,7 @@ class _Labelled(_Question):
 
     def _check_label(self, value: object) -> str:
         if not isinstance(value, str) or value not in self.values:
-            raise self._reject(f"{value!r:.60} is not one of its labels", f"use one of {', '.join(self.values)}")
+            raise self._reject(f"{shown(value)} is not one of its labels", f"use one of {', '.join(self.values)}")
         return value
 
 
@@ -178,9 +271,9 @@ class MultiLabelQuestion(_Labelled):
 
     def validate(self, value: object, fields: Mapping[str, FieldValue] | None = None) -> list[str]:  # type: ignore[override]
         """The value as a list of labels in the template's order, so that equal answers are equal lists."""
-        if not isinstance(value, list) or len(set(map(repr, value))) < len(value):
-            raise self._reject(f"{value!r:.60} is not a list of different labels", 'write a list, such as ["label"]')
-        chosen = {self._check_label(label) for label in value}
+        chosen = {self._check_label(label) for label in value} if isinstance(value, list) else set()
+        if not isinstance(value, list) or len(chosen) < len(value):
+            raise self._reject(f"{shown(value)} is not a list of different labels", 'write a list, such as ["label"]')
         return [label for label in self.values if label in chosen]
 
 
@@ -197,11 +290,8 @@ class TextQuestion(_Question):
     def validate(self, value: object, fields: Mapping[str, FieldValue] | None = None) -> str:  # type: ignore[override]
         """The value as a text that is not blank."""
         if not isinstance(value, str):
-            raise self._reject(f"{value!r:.60} is not a text", "write a JSON string")
-        try:
-            check_text(value, self.name, limit=MAX_TEXT)
-        except ValueRejected as error:
-            raise error from None
+            raise self._reject(f"{shown(value)} is not a text", "write a JSON string")
+        check_text(value, self.name, limit=MAX_TEXT)
         if not value.strip():
             raise self._reject("the text is blank", "leave the answer out, or write something")
         return value
@@ -214,25 +304,36 @@ class RankingQuestion(_Question):
     """
 
     type: Literal["ranking"]
-    items: Name | Annotated[list[Name], Field(min_length=2, max_length=20)]
+    items: Annotated[
+        Annotated[Name, Tag("field")] | Annotated[list[Name], Field(min_length=2, max_length=20), Tag("fields")],
+        Discriminator(lambda value: "fields" if isinstance(value, list) else "field"),
+    ]
+
+    @field_validator("items")
+    @classmethod
+    def _different(cls, items: str | list[str]) -> str | list[str]:
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            if item in items[:index]:
+                raise Misplaced((index,), f"{item!r} stands twice")
+        return items
 
     def validate(self, value: object, fields: Mapping[str, FieldValue] | None = None) -> dict[str, int]:  # type: ignore[override]
         """The value as ``{item: rank}``, in item order; items must be fields of the record if it is given."""
         if not isinstance(value, dict) or not value:
-            raise self._reject(f"{value!r:.60} is not a ranking", 'write {"response_1": 1, "response_2": 2}')
+            raise self._reject(f"{shown(value)} is not a ranking", 'write {"response_1": 1, "response_2": 2}')
         for item, rank in value.items():
             if not isinstance(item, str) or not self.ranks(item) or (fields is not None and not fields.get(item)):
-                raise self._reject(f"{item!r:.60} is not one of the ranked items", self._remedy(fields))
+                raise self._reject(f"{shown(item)} is not one of the ranked items", self._remedy(fields))
             if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= 20:
-                raise self._reject(f"rank {rank!r:.60} of {item} is not a rank", "use whole numbers from 1 (best)")
+                raise self._reject(f"rank {shown(rank)} of {item} is not a rank", "use whole numbers from 1 (best)")
         return {item: value[item] for item in sorted(value, key=_natural)}
 
     def ranks(self, item: str) -> bool:
         """Whether a field is one of the items."""
         if isinstance(self.items, list):
             return item in self.items
-        stem, _, number = item.rpartition("_")
-        return stem == self.items and number.isascii() and number.isdigit() and not number.startswith("0")
+        pair = numbered(item)
+        return pair is not None and pair[0] == self.items
 
     def item_names(self, fields: Iterable[str]) -> list[str]:
         """Those of the given fields that are ranked, in their natural order.
@@ -249,8 +350,7 @@ class RankingQuestion(_Question):
 
 
 def _natural(name: str) -> tuple[str, int]:
-    stem, _, number = name.rpartition("_")
-    return (stem, int(number)) if number.isdigit() else (name, 0)
+    return numbered(name) or (name, 0)
 
 
 class SpanQuestion(_Labelled):
@@ -262,17 +362,17 @@ class SpanQuestion(_Labelled):
     def validate(self, value: object, fields: Mapping[str, FieldValue] | None = None) -> list[dict[str, Any]]:  # type: ignore[override]
         """The value as a sorted list of spans; within the text, if the record's fields are given."""
         if not isinstance(value, list):
-            raise self._reject(f"{value!r:.60} is not a list of spans", _SPAN_REMEDY)
+            raise self._reject(f"{shown(value)} is not a list of spans", _SPAN_REMEDY)
         text = (fields or {}).get(self.field)
         size = len(text) if isinstance(text, str) else MAX_TEXT
         spans = []
         for span in value:
             if not isinstance(span, dict) or set(span) != {"start", "end", "label"}:
-                raise self._reject(f"{span!r:.60} is not a span", _SPAN_REMEDY)
+                raise self._reject(f"{shown(span)} is not a span", _SPAN_REMEDY)
             start, end = span["start"], span["end"]
             if not (type(start) is int and type(end) is int and 0 <= start < end <= size):
                 raise self._reject(
-                    f"span {start!r:.20} to {end!r:.20} does not lie in {self.field} ({size:,} characters)",
+                    f"span {shown(start, 20)} to {shown(end, 20)} does not lie in {self.field} ({size:,} characters)",
                     _SPAN_REMEDY,
                 )
             spans.append({"start": start, "end": end, "label": self._check_label(span["label"])})

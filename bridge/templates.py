@@ -7,18 +7,19 @@ code, a path or an address. The schema is published as JSON Schema (``annobridge
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bridge.errors import TemplateError, ValueRejected
 from bridge.questions import (
     Bounds,
     Conditions,
     LabelQuestion,
+    Misplaced,
     Name,
     Part,
     Prose,
@@ -28,10 +29,12 @@ from bridge.questions import (
     SpanQuestion,
     TextQuestion,
     Title,
+    Version,
+    numbered,
 )
 from bridge.records import FieldValue, Record, answer_text, canonical_json
-from bridge.text import check_text
-from bridge.yamlfile import YamlFile, read_yaml
+from bridge.text import check_text, shown
+from bridge.yamlfile import Place, YamlFile, read_yaml
 
 MAX_MESSAGES = 500
 
@@ -41,6 +44,12 @@ class Repeat(Part):
 
     min: int = Field(2, ge=1, le=20)
     max: int = Field(10, ge=1, le=20)
+
+    @model_validator(mode="after")
+    def _range(self) -> Repeat:
+        if self.min > self.max:
+            raise Misplaced(("min",), f"it is above 'max', which is {self.max}")
+        return self
 
 
 class FieldSpec(Part):
@@ -145,6 +154,9 @@ class DpoSource(Part):
         return self
 
 
+_Prompt = Annotated[list[Name], Field(min_length=1, max_length=5)]
+
+
 class Training(Part):
     """How merged answers become training rows.
 
@@ -152,17 +164,15 @@ class Training(Part):
     For SFT the first source that yields a row is used; for DPO all of them are.
     """
 
-    prompt: Annotated[list[Name], Field(min_length=1, max_length=5)]
+    prompt: _Prompt
     instruction: Prose = ""
     sft: list[SftSource] = []
     dpo: list[DpoSource] = []
 
-    @model_validator(mode="before")
+    @field_validator("prompt", mode="before", json_schema_input_type=Name | _Prompt)
     @classmethod
-    def _one_prompt(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("prompt"), str):
-            data = {**data, "prompt": [data["prompt"]]}
-        return data
+    def _one_prompt(cls, prompt: Any) -> Any:
+        return [prompt] if isinstance(prompt, str) else prompt
 
 
 class TaskTemplate(Part):
@@ -173,7 +183,7 @@ class TaskTemplate(Part):
     ['rating', 'label', 'improved_response']
     """
 
-    version: Literal[1]
+    version: Version
     name: Name
     title: Title
     description: Prose = ""
@@ -184,10 +194,16 @@ class TaskTemplate(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskTemplate:
-        problem = _inconsistency(self)
-        if problem:
-            raise ValueError(problem)
+        for place, reason in _misfits(self):
+            raise Misplaced(place, reason)
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> TaskTemplate:
+        """A copy, without what was looked up in the original's fields."""
+        copy = super().model_copy(update=update, deep=deep)
+        for cache in ("_by_name", "_layouts"):
+            copy.__dict__.pop(cache, None)
+        return copy
 
     def question(self, name: str) -> Question:
         """The question of that name.
@@ -199,7 +215,7 @@ class TaskTemplate(Part):
             if question.name == name:
                 return question
         raise ValueRejected(
-            f"{name!r:.60}: the template {self.name!r} has no such question",
+            f"{shown(name)}: the template {self.name!r} has no such question",
             remedy=f"its questions are {', '.join(q.name for q in self.questions)}",
         )
 
@@ -208,11 +224,9 @@ class TaskTemplate(Part):
         spec = self._by_name.get(name)
         if spec is not None:
             return None if spec.repeat else spec
-        stem, _, number = name.rpartition("_")
+        stem, number = numbered(name) or ("", 0)
         spec = self._by_name.get(stem)
-        if spec and spec.repeat and number.isascii() and number.isdigit() and 1 <= int(number) <= spec.repeat.max:
-            return spec if str(int(number)) == number else None
-        return None
+        return spec if spec and spec.repeat and number <= spec.repeat.max else None
 
     @cached_property
     def _by_name(self) -> dict[str, FieldSpec]:
@@ -241,6 +255,7 @@ class TaskTemplate(Part):
         """
         known, unknown = self._layout(tuple(fields))
         checked: dict[str, FieldValue] = {}
+        gap = ""
         for name, spec in known:
             value = fields.get(name)
             if value is None or (not spec.required and value in ("", [])):
@@ -248,11 +263,15 @@ class TaskTemplate(Part):
                     raise ValueRejected(
                         f"{name}: missing", remedy=f"add it, or name its column with --map {name}=COLUMN"
                     )
+                if spec.repeat:
+                    gap = gap or name
                 continue
+            if gap and spec.repeat:
+                raise ValueRejected(f"{gap}: missing, while there is {name}", remedy="number them without a gap")
             checked[name] = spec.check(name, value)
         if unknown is not None:
             raise ValueRejected(
-                f"{unknown!r:.60}: the template {self.name!r} has no such field",
+                f"{shown(unknown)}: the template {self.name!r} has no such field",
                 remedy=f"its fields are {', '.join(self.field_names())}",
             )
         return checked
@@ -261,12 +280,17 @@ class TaskTemplate(Part):
         """The fields to expect in a record with these names, in order, and the first name that is no field."""
         layout = self._layouts.get(names)
         if layout is None:
-            expected = self.field_names(self.repeats(names))
+            expected = self.field_names(max((self._number(name) for name in names), default=0))
             known = [(name, spec) for name in expected if (spec := self.field_for(name)) is not None]
             layout = known, next((name for name in names if self.field_for(name) is None), None)
             if len(self._layouts) < 1000:  # of a hostile file, every row may have names of its own
                 self._layouts[names] = layout
         return layout
+
+    def _number(self, name: str) -> int:
+        """Which of the repeated fields it is; 0 for any other name."""
+        spec = self.field_for(name)
+        return (numbered(name) or ("", 0))[1] if spec and spec.repeat else 0
 
     @cached_property
     def _layouts(self) -> dict[tuple[str, ...], tuple[list[tuple[str, FieldSpec]], str | None]]:
@@ -322,64 +346,78 @@ def condition_text(template: TaskTemplate, conditions: Conditions) -> str:
     return " and ".join(parts)
 
 
-def _inconsistency(template: TaskTemplate) -> str:
-    """The first thing in a template that does not fit the rest, or an empty text."""
-    names = [f.name for f in template.fields] + [q.name for q in template.questions]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        return f"{min(twice)!r} names two things"
-    if sum(f.repeat is not None for f in template.fields) > 1:
-        return "only one field can be repeated"
-    for question in template.questions:
-        problem = _question_problem(template, question)
-        if problem:
-            return f"question {question.name!r}: {problem}"
+_Misfit = tuple[Place, str]
+"""Where something in a template does not fit the rest, and why."""
+
+
+def _misfits(template: TaskTemplate) -> Iterator[_Misfit]:
+    yield from _name_misfits(template)
+    for index, question in enumerate(template.questions):
+        for place, reason in _question_misfits(template, question):
+            yield ("questions", index, *place), reason
     if template.training:
-        return _training_problem(template, template.training)
-    return ""
+        for place, reason in _training_misfits(template, template.training):
+            yield ("training", *place), reason
 
 
-def _question_problem(template: TaskTemplate, question: Question) -> str:
-    problem = _condition_problem(template, question.required_when, "required_when")
-    if problem:
-        return problem
+def _name_misfits(template: TaskTemplate) -> Iterator[_Misfit]:
+    repeated = [spec.name for spec in template.fields if spec.repeat]
+    seen: set[str] = set()
+    parts: list[tuple[str, int, str]] = [
+        *(("fields", index, spec.name) for index, spec in enumerate(template.fields)),
+        *(("questions", index, question.name) for index, question in enumerate(template.questions)),
+    ]
+    for kind, index, name in parts:
+        stem, _ = numbered(name) or ("", 0)
+        if name in seen:
+            yield (kind, index, "name"), f"{name!r} names two things"
+        if name.startswith("bridge_"):
+            yield (kind, index, "name"), "names that start with 'bridge_' are reserved"
+        if stem in repeated:
+            yield (kind, index, "name"), f"{name!r} looks like one of the repeated field {stem!r}"
+        seen.add(name)
+    for index, spec in enumerate(template.fields):
+        if spec.repeat and spec.name != repeated[0]:
+            yield ("fields", index, "repeat"), "only one field can be repeated"
+
+
+def _question_misfits(template: TaskTemplate, question: Question) -> Iterator[_Misfit]:
+    for place, reason in _condition_misfits(template, question.required_when):
+        yield ("required_when", *place), reason
     if isinstance(question, TextQuestion) and question.prefill and template.field_for(question.prefill) is None:
-        return f"'prefill' names {question.prefill!r}, which is not a field"
+        yield ("prefill",), f"{question.prefill!r} is not a field"
     if isinstance(question, SpanQuestion):
         spec = template.field_for(question.field)
         if spec is None or spec.type != "text":
-            return f"'field' names {question.field!r}, which is not a text field"
+            yield ("field",), f"{question.field!r} is not a text field"
     if isinstance(question, RankingQuestion):
         items = question.items
         if isinstance(items, str) and not any(f.name == items and f.repeat for f in template.fields):
-            return f"'items' names {items!r}, which is not a repeated field"
-        if isinstance(items, list) and any(template.field_for(item) is None for item in items):
-            return "'items' names something that is not a field"
-    for option in getattr(question, "options", []):
+            yield ("items",), f"{items!r} is not a repeated field"
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            if template.field_for(item) is None:
+                yield ("items", index), f"{item!r} is not a field"
+    for index, option in enumerate(getattr(question, "options", ())):
         if option.picks and (not isinstance(question, LabelQuestion) or template.field_for(option.picks) is None):
-            return f"'picks: {option.picks}' must name a field, on an option of a label question"
-    return ""
+            yield ("options", index, "picks"), f"{option.picks!r} must be a field, on an option of a label question"
 
 
-def _condition_problem(template: TaskTemplate, conditions: Conditions, where: str) -> str:
+def _condition_misfits(template: TaskTemplate, conditions: Conditions) -> Iterator[_Misfit]:
+    questions = {question.name: question for question in template.questions}
     for name, condition in conditions.items():
-        question = next((q for q in template.questions if q.name == name), None)
+        question = questions.get(name)
         if question is None:
-            return f"{where!r} names {name!r}, which is not a question"
-        if isinstance(condition, Bounds) != isinstance(question, RatingQuestion | SpanQuestion):
-            return f"{where!r}: {name!r} is a {question.type}; ratings and spans take min/max, labels a list"
-        if not isinstance(condition, Bounds):
-            unknown = [value for value in condition if value not in getattr(question, "values", [])]
-            if unknown:
-                return f"{where!r}: {name!r} has no label {unknown[0]!r}"
-    return ""
+            yield (name,), f"{name!r} is not a question"
+        elif isinstance(condition, Bounds) != isinstance(question, RatingQuestion | SpanQuestion):
+            yield (name,), f"{name!r} is a {question.type}; ratings and spans take min/max, labels a list"
+        elif not isinstance(condition, Bounds):
+            for index, value in enumerate(condition):
+                if value not in getattr(question, "values", ()):
+                    yield (name, index), f"{name!r} has no label {value!r}"
 
 
-def _training_problem(template: TaskTemplate, training: Training) -> str:
+def _training_misfits(template: TaskTemplate, training: Training) -> Iterator[_Misfit]:
     questions = {q.name: q for q in template.questions}
-    for name in training.prompt:
-        if template.field_for(name) is None:
-            return f"training: 'prompt' names {name!r}, which is not a field"
 
     def is_choice(name: str) -> bool:
         question = questions.get(name)
@@ -390,20 +428,23 @@ def _training_problem(template: TaskTemplate, training: Training) -> str:
     def is_text(name: str) -> bool:
         return isinstance(questions.get(name), TextQuestion) or template.field_for(name) is not None
 
-    for sft in training.sft:
+    for index, name in enumerate(training.prompt):
+        if template.field_for(name) is None:
+            yield ("prompt", index), f"{name!r} is not a field"
+    for index, sft in enumerate(training.sft):
         if not is_text(sft.use) and not is_choice(sft.use):
-            return f"training: 'use' names {sft.use!r}, which is no field, text, preference or ranking"
-    for dpo in training.dpo:
+            yield ("sft", index, "use"), f"{sft.use!r} is no field, text, preference or ranking"
+    for index, dpo in enumerate(training.dpo):
         if dpo.pairs is not None and not is_choice(dpo.pairs):
-            return f"training: 'pairs' names {dpo.pairs!r}, which is no ranking and no label question with 'picks'"
-        for side in (dpo.chosen, dpo.rejected):
-            if side is not None and not is_text(side):
-                return f"training: {side!r} is no field and no text question"
-    for when in (*(s.when for s in training.sft), *(d.when for d in training.dpo)):
-        problem = _condition_problem(template, when, "when")
-        if problem:
-            return f"training: {problem}"
-    return ""
+            yield ("dpo", index, "pairs"), f"{dpo.pairs!r} is no ranking and no label question with 'picks'"
+        for side, text in (("chosen", dpo.chosen), ("rejected", dpo.rejected)):
+            if text is not None and not is_text(text):
+                yield ("dpo", index, side), f"{text!r} is no field and no text question"
+    conditions = {("sft", index): sft.when for index, sft in enumerate(training.sft)}
+    conditions |= {("dpo", index): dpo.when for index, dpo in enumerate(training.dpo)}
+    for source, when in conditions.items():
+        for place, reason in _condition_misfits(template, when):
+            yield (*source, "when", *place), reason
 
 
 def template_folder() -> Path:
@@ -438,7 +479,7 @@ def load_template(name_or_path: str | Path) -> TaskTemplate:
         path = template_folder() / f"{text}.yaml"
         if text not in template_names():
             raise TemplateError(
-                f"there is no ready-made template {text!r:.80}",
+                f"there is no ready-made template {shown(text)}",
                 remedy=f"use one of {', '.join(template_names())}, or the path of your own, such as ./mine.yaml",
             )
     return parse_template(read_yaml(path, TemplateError))
@@ -459,8 +500,23 @@ def parse_template(source: YamlFile) -> TaskTemplate:
 
 def template_schema() -> dict[str, Any]:
     """The template's JSON Schema, for editors and other tools."""
+    schema: dict[str, Any] = _without_examples(TaskTemplate.model_json_schema())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
         "title": "annobridge task template",
-        **TaskTemplate.model_json_schema(),
+    }
+
+
+def _without_examples(schema: Any) -> Any:
+    """A schema whose descriptions end before the examples that a docstring has for readers of Python."""
+    if isinstance(schema, list):
+        return [_without_examples(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value.partition(">>>")[0].strip()
+        if key == "description" and isinstance(value, str)
+        else _without_examples(value)
+        for key, value in schema.items()
     }

@@ -75,6 +75,19 @@ def check_key(key: object) -> str:
     return key
 
 
+def shown(value: object, limit: int = 60) -> str:
+    """A value as messages quote it: printable and at most ``limit`` characters, whatever it is.
+
+    >>> shown("a\\nb"), shown("x" * 100, 10), shown(10**5000)
+    ("'a\\\\nb'", "'xxxxxx...", 'int')
+    """
+    try:
+        text = repr(value[: limit + 1] if isinstance(value, str | bytes) else value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or a list in a list, a thousand times over
+        text = type(value).__name__
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def has_control(text: str) -> bool:
     """Whether a text holds control characters (line breaks and tabs count).
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -38,16 +39,58 @@ class YamlFile:
     def explain(self, error: ValidationError, kind: type[UsageError], remedy: str) -> UsageError:
         """Turn pydantic's first complaint into an error with file, line and remedy."""
         first = error.errors(include_url=False)[0]
-        place = tuple(first["loc"])
+        place, reason = complaint(error)
         # Pydantic names the branch of a union inside the path; such parts are not in the file.
-        real = tuple(part for i, part in enumerate(place) if place[: i + 1] in self.lines or i == len(place) - 1)
-        named = ".".join(str(part) for part in real) or "the file"
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            message = "this key is unknown"
+        real: Place = ()
+        for part in place:
+            if (*real, part) in self.lines:
+                real = (*real, part)
+        names = self._names(real)
+        if first["type"] in _ABSENT:
+            names.append(str(place[-1]))
+        if first["type"] == "string_type" and isinstance(first["input"], _NOT_TEXT):
+            remedy = "put it in quotes: without them, YAML reads no, on, numbers and dates as something else than text"
         more = error.error_count() - 1
         also = f" (and {more} more)" if more else ""
-        return kind(f"{self.where(place)}: {named}: {message}{also}", remedy=remedy)
+        return kind(f"{self.where(real)}: {'.'.join(names) or 'the file'}: {reason}{also}", remedy=remedy)
+
+    def _names(self, place: Place) -> list[str]:
+        """The parts of a place as people know them: items of a list by their name, where they have one."""
+        names, value = [], self.data
+        for part in place:
+            name: Any = part
+            if isinstance(part, int) and isinstance(value, list):
+                value = value[part]
+                name = value.get("name") if isinstance(value, dict) else part
+            else:
+                value = value.get(part) if isinstance(value, dict) else None
+            names.append(name if isinstance(name, str) and _SHORT.fullmatch(name) else f"{part!r:.60}")
+        return names
+
+
+_SHORT = re.compile(r"[\w-]{1,60}")
+_ABSENT = ("missing", "union_tag_not_found")
+_NOT_TEXT = (bool, int, float, dt.date)
+
+
+def complaint(error: ValidationError) -> tuple[Place, str]:
+    """The place of pydantic's first complaint, and what is wrong there.
+
+    An exception of our own validators may have a ``reason``, and a ``place`` inside what it was raised for.
+    """
+    first = error.errors(include_url=False)[0]
+    place, kind, context = first["loc"], first["type"], first.get("ctx", {})
+    if kind == "extra_forbidden":
+        return place, "this key is unknown"
+    if kind == "string_unicode":
+        return place, "it holds half of a surrogate pair, or bytes that are not UTF-8"
+    if kind == "union_tag_not_found":
+        return (*place, "type"), "Field required"
+    if kind == "union_tag_invalid":
+        return (*place, "type"), f"Input should be one of {context['expected_tags']}"
+    cause = context.get("error")
+    reason = getattr(cause, "reason", first["msg"].removeprefix("Value error, "))
+    return (*place, *getattr(cause, "place", ())), reason
 
 
 def read_yaml(path: Path, kind: type[UsageError]) -> YamlFile:
@@ -57,9 +100,11 @@ def read_yaml(path: Path, kind: type[UsageError]) -> YamlFile:
         kind: the file cannot be read, is too large, or is not a plain YAML mapping; names file and line.
     """
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise kind(f"{path}: {error.strerror}", remedy="give the path of a readable YAML file") from None
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # no path at all: it holds a NUL character or half of a surrogate pair
+        reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else f"{str(path)!r:.80}: {error}"
+        raise kind(reason, remedy="give the path of a readable YAML file") from None
     if len(raw) > MAX_BYTES:
         raise kind(f"{path}: larger than {MAX_BYTES // 1024} kB", remedy="is this the right file?")
     try:
@@ -73,24 +118,32 @@ def parse_yaml(text: str, path: str, kind: type[UsageError]) -> YamlFile:
     """Parse YAML text as :func:`read_yaml` does; ``path`` is only for messages."""
     try:
         _refuse_aliases_and_depth(text, path, kind)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
         lines: dict[Place, int] = {}
         if not isinstance(node, yaml.MappingNode):
             raise kind(f"{path}: not a YAML mapping", remedy="start with lines such as 'name: value'")
-        _note_lines(node, (), lines, path, kind)
-        loader = yaml.SafeLoader("")
-        try:
-            data = loader.construct_document(node)
-        finally:
-            loader.dispose()
+        loader = _Loader("")
+        _note_lines(loader, node, (), lines, path, kind)
+        data = loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise kind(f"{path}:{line}: not valid YAML: {problem}", remedy="mend that line") from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError) as error:  # such as an escape for a character that does not exist
         raise kind(f"{path}: not valid YAML: {str(error).splitlines()[0]:.120}", remedy="mend that value") from None
     return YamlFile(path, data, lines)
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with a line for every value that it cannot convert."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:
+            reason = f"{node.value!r:.60} is no {node.tag.rpartition(':')[2]}"
+            raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark) from error
 
 
 def _refuse_aliases_and_depth(text: str, path: str, kind: type[UsageError]) -> None:
@@ -107,17 +160,22 @@ def _refuse_aliases_and_depth(text: str, path: str, kind: type[UsageError]) -> N
             raise kind(f"{path}:{line}: nested more than {MAX_DEPTH} deep", remedy="flatten it")
 
 
-def _note_lines(node: yaml.Node, place: Place, lines: dict[Place, int], path: str, kind: type[UsageError]) -> None:
+def _note_lines(
+    loader: _Loader, node: yaml.Node, place: Place, lines: dict[Place, int], path: str, kind: type[UsageError]
+) -> None:
     lines[place] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
-        seen: set[Hashable] = set()
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                raise kind(f"{path}:{line}: {key.value!r:.60} stands twice", remedy="keep one of them")
-            seen.add(key.value)
-            _note_lines(value, (*place, key.value), lines, path, kind)
-            lines[(*place, key.value)] = line
+        for key_node, value in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise kind(f"{path}:{line}: a list or mapping as a key", remedy="use a word as the key")
+            key = loader.construct_object(key_node, deep=True)
+            if type(key) is not str and not (type(key) is int and abs(key) < 1000):
+                raise kind(f"{path}:{line}: {key_node.value!r:.60} is no key", remedy="put it in quotes")
+            if (*place, key) in lines:
+                raise kind(f"{path}:{line}: {key!r:.60} stands twice", remedy="keep one of them")
+            _note_lines(loader, value, (*place, key), lines, path, kind)
+            lines[(*place, key)] = line
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _note_lines(item, (*place, index), lines, path, kind)
+            _note_lines(loader, item, (*place, index), lines, path, kind)

@@ -100,10 +100,26 @@ def test_a_wrong_answer_is_refused_by_the_questions_name_and_with_a_remedy(quest
     assert caught.value.remedy
 
 
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
+HUGE: list[Any] = [
+    [["x" * 100_000]],
+    10**5000,
+    [10**5000],
+    DEEP,
+    {"response_1": 10**5000},
+    {"response_" + "1" * 5000: 1},
+    [{"start": 10**5000, "end": 1, "label": "correct"}],
+    [{"start": 0, "end": 1, "label": DEEP}],
+]
+
+
 @pytest.mark.parametrize("question", ALL, ids=lambda question: question.type)
-def test_a_message_does_not_repeat_a_huge_value(question: Any) -> None:
+@pytest.mark.parametrize("value", HUGE, ids=range(len(HUGE)))
+def test_a_message_does_not_repeat_a_huge_value(question: Any, value: Any) -> None:
     with pytest.raises(ValueRejected) as caught:
-        question.validate([["x" * 100_000]], FIELDS)
+        question.validate(value, FIELDS)
     assert len(caught.value.reason) < 200
 
 
@@ -140,7 +156,7 @@ def test_a_scale_must_be_one(scale: dict[str, Any]) -> None:
 
 
 def test_a_scale_names_only_its_own_numbers() -> None:
-    with pytest.raises(ValidationError, match="'labels' names a value outside the scale"):
+    with pytest.raises(ValidationError, match=r"labels\.6: the scale goes from 1 to 5"):
         RatingQuestion(type="rating", name="rating", title="?", labels={6: "six"})
 
 
@@ -309,7 +325,7 @@ def test_all_conditions_must_hold() -> None:
 
 
 def test_required_and_required_when_contradict_each_other() -> None:
-    with pytest.raises(ValidationError, match="'required_when' needs 'required: false'"):
+    with pytest.raises(ValidationError, match="required_when: it needs 'required: false'"):
         TextQuestion(type="text", name="t", title="?", required=True, required_when={"rating": Bounds(max=3)})
 
 
@@ -318,13 +334,27 @@ def test_bounds_without_a_bound_are_refused() -> None:
         Bounds()
 
 
+def test_bounds_that_nothing_can_meet_are_refused() -> None:
+    assert Bounds(min=2, max=2)
+    with pytest.raises(ValidationError, match="min: it is above 'max'"):
+        Bounds(min=3, max=2)
+
+
+def test_an_item_cannot_be_listed_twice() -> None:
+    with pytest.raises(ValidationError, match="'response_a' stands twice"):
+        RankingQuestion(type="ranking", name="order", title="Order", items=["response_a", "response_a"])
+
+
 @pytest.mark.parametrize("name", ["Rating", "1st", "a__b", "_a", "a_", "a-b", "", "a b", "é", "x" * 61, "a\n"])
 def test_names_are_plain_so_that_they_can_be_columns_and_controls(name: str) -> None:
     with pytest.raises(ValidationError):
         TextQuestion(type="text", name=name, title="?")
 
 
-@pytest.mark.parametrize("title", ["", "a\nb", "a\tb", "\x1b[31m", "x" * 301, 5, None, "\ud800"])
+@pytest.mark.parametrize(
+    "title",
+    ["", " ", "\u3000", "a\nb", "a\tb", "\x1b[31m", "a\ufffe", "x" * 301, 5, None, "\ud800"],
+)
 def test_titles_are_one_line_of_text(title: Any) -> None:
     with pytest.raises(ValidationError):
         TextQuestion(type="text", name="t", title=title)

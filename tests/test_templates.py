@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,14 @@ def test_a_path_is_never_looked_up_among_the_ready_made(path: str) -> None:
         load_template(path)
 
 
+@pytest.mark.parametrize("path", ["a\0.yaml", "a\ud800.yaml"])
+def test_what_can_be_no_path_is_refused(path: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        load_template(path)
+    assert caught.value.reason.startswith(repr(path))
+    assert caught.value.remedy == "give the path of a readable YAML file"
+
+
 def test_ones_own_is_loaded_by_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(BASE)
@@ -185,19 +194,67 @@ def test_it_can_be_loaded_from_the_top_of_the_package() -> None:
         (
             "    title: Prompt\n",
             "    title: Prompt\n    url: http://x\n",
-            "mine.yaml:7: fields.0.url: this key is unknown",
+            "mine.yaml:7: fields.prompt.url: this key is unknown",
         ),
         (
             "    title: Prompt\n",
             "    title: Prompt\n    half: 1\n",
-            "mine.yaml:7: fields.0.half: Input should be a valid boolean",
+            "mine.yaml:7: fields.prompt.half: Input should be a valid boolean",
         ),
         (
             "    title: Prompt\n",
             "    title: Prompt\n    type: html\n",
-            "mine.yaml:7: fields.0.type: Input should be 'text', 'chat' or 'transcript'",
+            "mine.yaml:7: fields.prompt.type: Input should be 'text', 'chat' or 'transcript'",
         ),
-        ("name: mine", "name: ../mine", "mine.yaml:2: name: String should match"),
+        ("name: mine", "name: ../mine", "mine.yaml:2: name: use lower-case letters, digits"),
+        ("version: 1", "version: true", "mine.yaml:1: version: Input should be 1"),
+        ("version: 1", "version: 1.0", "mine.yaml:1: version: Input should be 1"),
+        ("title: Mine", "title: '   '", "mine.yaml:3: title: write one line that is not blank"),
+        ("title: Mine", "on: Mine", "mine.yaml:3: 'on' is no key"),
+        (
+            "title: Prompt",
+            "title: Prompt\n    repeat: {min: 5, max: 3}",
+            "mine.yaml:7: fields.prompt.repeat.min: it is above",
+        ),
+        (
+            "title: Prompt",
+            "title: Prompt\n    repeat: {min: 12}",
+            "mine.yaml:7: fields.prompt.repeat.min: it is above 'max'",
+        ),
+        ("  - name: prompt", "  - name: Prompt", "mine.yaml:5: fields.Prompt.name: use lower-case letters"),
+        ("  - name: prompt", '  - name: "a\\nb"', "mine.yaml:5: fields.0.name: use lower-case letters"),
+        (
+            "type: rating",
+            "type: stars",
+            "mine.yaml:11: questions.rating.type: Input should be one of 'rating', 'label'",
+        ),
+        ("    type: rating\n", "", "mine.yaml:10: questions.rating.type: Field required"),
+        ("type: rating", "type: rating\n    max: 11", "mine.yaml:12: questions.rating.max: Input should be less"),
+        (
+            "type: rating",
+            "type: rating\n    required: false\n    required_when:\n      rating:\n        maxi: 3",
+            "mine.yaml:15: questions.rating.required_when.rating.maxi: this key is unknown",
+        ),
+        (
+            "type: rating",
+            "type: rating\n    required: false\n    required_when:\n      rating: 3",
+            "mine.yaml:14: questions.rating.required_when.rating: Input should be a list of labels, or a mapping",
+        ),
+        (
+            "type: rating",
+            "type: label\n    options:\n      - good\n      - value: good",
+            "mine.yaml:14: questions.rating.options.1.value: two options have the same value",
+        ),
+        (
+            "type: rating",
+            "type: ranking\n    items:\n      - prompt\n      - prompt",
+            "mine.yaml:14: questions.rating.items.1: 'prompt' stands twice",
+        ),
+        (
+            "questions:",
+            "training:\n  prompt: prompt\n  sft:\n    - use: response\n      when:\n        x: [a]\nquestions:",
+            "mine.yaml:14: training.sft.0.when.x: 'x' is not a question",
+        ),
     ],
 )
 def test_an_error_names_the_line_and_the_key(old: str, new: str, reason: str) -> None:
@@ -208,35 +265,43 @@ def test_an_error_names_the_line_and_the_key(old: str, new: str, reason: str) ->
     ("old", "new", "reason"),
     [
         ("type: rating", "type: stars", "'rating', 'label', 'multi_label', 'text', 'ranking', 'span'"),
-        ("    type: rating\n", "", "Unable to extract tag using discriminator 'type'"),
-        ("type: rating", "type: rating\n    min: 5\n    max: 2", "'min' must be below 'max'"),
+        ("    type: rating\n", "", "questions.rating.type: Field required"),
+        ("type: rating", "type: rating\n    min: 5\n    max: 2", "questions.rating.min: it must be below 'max'"),
         ("type: rating", "type: rating\n    max: 11", "less than or equal to 10"),
         ("type: rating", "type: rating\n    stars: 5", "this key is unknown"),
-        ("type: rating", "type: rating\n    labels: {6: six}", "'labels' names a value outside the scale"),
+        ("type: rating", "type: rating\n    labels: {6: six}", "questions.rating.labels.6: the scale goes from 1 to 5"),
         ("type: rating", "type: label", "Field required"),
         ("type: rating", "type: label\n    options: []", "at least 1 item"),
         ("type: rating", "type: label\n    options: [good, good]", "two options have the same value"),
         ("type: rating", "type: label\n    options: [yes, no]", "Input should be"),
         ("type: rating", "type: label\n    options: [2026-01-02]", "Input should be"),
-        ("type: rating", 'type: label\n    options: ["\\ud800"]', "unable to parse raw data as a unicode string"),
+        (
+            "type: rating",
+            'type: label\n    options: ["\\ud800"]',
+            "questions.rating.options.0: it holds half of a surrogate pair",
+        ),
         ("type: rating", "type: label\n    options: [{value: a, picks: prompt, code: x}]", "this key is unknown"),
-        ("type: rating", "type: label\n    options: [{value: a, picks: nope}]", "'picks: nope' must name a field"),
+        (
+            "type: rating",
+            "type: label\n    options: [{value: a, picks: nope}]",
+            "options.0.picks: 'nope' must be a field",
+        ),
         (
             "type: rating",
             "type: ranking\n    items: response",
-            "'items' names 'response', which is not a repeated field",
+            "questions.rating.items: 'response' is not a repeated field",
         ),
-        ("type: rating", "type: ranking\n    items: [prompt, nope]", "'items' names something that is not a field"),
+        ("type: rating", "type: ranking\n    items: [prompt, nope]", "questions.rating.items.1: 'nope' is not a field"),
         (
             "type: rating",
             "type: span\n    field: nope\n    options: [a]",
-            "'field' names 'nope', which is not a text field",
+            "questions.rating.field: 'nope' is not a text field",
         ),
-        ("type: rating", "type: text\n    prefill: nope", "'prefill' names 'nope', which is not a field"),
+        ("type: rating", "type: text\n    prefill: nope", "questions.rating.prefill: 'nope' is not a field"),
         (
             "type: rating",
             "type: rating\n    required: false\n    required_when: {nope: [a]}",
-            "'required_when' names 'nope', which is not a question",
+            "questions.rating.required_when.nope: 'nope' is not a question",
         ),
         (
             "type: rating",
@@ -245,9 +310,17 @@ def test_an_error_names_the_line_and_the_key(old: str, new: str, reason: str) ->
         ),
         ("name: rating", "name: prompt", "'prompt' names two things"),
         ("name: response", "name: prompt", "'prompt' names two things"),
-        ("questions:", "training: {prompt: nope}\nquestions:", "'prompt' names 'nope', which is not a field"),
-        ("questions:", "training: {prompt: prompt, sft: [{use: rating}]}\nquestions:", "'use' names 'rating'"),
-        ("questions:", "training: {prompt: prompt, dpo: [{pairs: rating}]}\nquestions:", "'pairs' names 'rating'"),
+        ("questions:", "training: {prompt: nope}\nquestions:", "training.prompt: 'nope' is not a field"),
+        (
+            "questions:",
+            "training: {prompt: prompt, sft: [{use: rating}]}\nquestions:",
+            "training.sft.0.use: 'rating' is no field",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, dpo: [{pairs: rating}]}\nquestions:",
+            "training.dpo.0.pairs: 'rating' is no ranking",
+        ),
         ("questions:", "training: {prompt: prompt, dpo: [{chosen: prompt}]}\nquestions:", "or 'pairs'"),
         (
             "questions:",
@@ -257,19 +330,64 @@ def test_an_error_names_the_line_and_the_key(old: str, new: str, reason: str) ->
         (
             "questions:",
             "training: {prompt: prompt, sft: [{use: response, when: {rating: [good]}}]}\nquestions:",
-            "'when': 'rating' is a rating",
+            "training.sft.0.when.rating: 'rating' is a rating",
         ),
         (
             "    title: Prompt\n",
             "    title: Prompt\n    repeat: {}\n  - {name: b, title: B, repeat: {}}\n",
             "only one field",
         ),
+        (
+            "title: Response\n",
+            "title: Response\n    repeat: {}\n  - {name: response_3, title: X}\n",
+            "fields.response_3.name: 'response_3' looks like one of the repeated field 'response'",
+        ),
+        ("name: response", "name: bridge_id", "names that start with 'bridge_' are reserved"),
+        ("name: rating", "name: bridge_key", "names that start with 'bridge_' are reserved"),
+        (
+            "type: rating",
+            "type: rating\n    required: false\n    required_when: {rating: {min: 4, max: 2}}",
+            "required_when.rating.min: it is above 'max'",
+        ),
+        ("type: rating", "type: label\n    options: [_, a]", "options.0: write one line that is not blank"),
+        ("type: rating", "type: label\n    required: true\n    required_when: {x: [a]}\n    options: [a]", "it needs"),
     ],
 )
 def test_what_does_not_fit_together_is_named(old: str, new: str, reason: str) -> None:
     found = problem(old, new)
     assert found.startswith("mine.yaml:")
     assert reason in found
+
+
+@pytest.mark.parametrize("value", ["no", "on", "2026-01-02", "1.5", "12"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("title: Mine", "title: {}"),
+        ("type: rating", "type: rating\n    labels: {{1: {}}}"),
+        ("type: rating", "type: label\n    options: [a, {}]"),
+        ("type: rating", "type: label\n    options: [{{value: {}}}]"),
+    ],
+)
+def test_what_yaml_takes_for_something_else_is_to_be_put_in_quotes(old: str, new: str, value: str) -> None:
+    with pytest.raises(TemplateError, match="Input should be a valid string") as caught:
+        template(old, new.format(value))
+    assert caught.value.remedy.startswith("put it in quotes")
+    assert template(old, new.format(f"'{value}'"))
+
+
+@pytest.mark.parametrize("character", ["\\x07", "\\x1b", "\\x7f", "\\ufffe", "\\uffff", "\\ud800"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("title: Mine", 'title: "a{}b"'),
+        ("title: Mine", 'title: M\nguidelines: "a{}b"'),
+        ("type: rating", 'type: label\n    options: ["a{}b"]'),
+        ("type: rating", 'type: rating\n    labels: {{1: "a{}b"}}'),
+    ],
+)
+def test_what_a_page_cannot_hold_is_refused(old: str, new: str, character: str) -> None:
+    assert "control characters" in (found := problem(old, new.format(character))) or "surrogate" in found
 
 
 def test_several_errors_are_counted() -> None:
@@ -313,6 +431,15 @@ def test_the_schema_is_a_schema() -> None:
         ("type: rating", "type: stars"),
         ("version: 1\n", ""),
         ("name: mine", "name: Not Plain"),
+        ("title: Mine", "title: '  '"),
+        ("version: 1", "version: true"),
+        ("type: rating", "type: rating\n    max: 11"),
+        ("type: rating", "type: label"),
+        ("type: rating", "type: label\n    options: [a, no]"),
+        ("type: rating", "type: label\n    options: [{title: A}]"),
+        ("type: rating", "type: rating\n    required_when: {rating: [3]}"),
+        ("questions:", "training: {prompt: 5}\nquestions:"),
+        ("questions:", "training: {}\nquestions:"),
     ],
 )
 def test_the_schema_refuses_what_we_refuse(old: str, new: str) -> None:
@@ -321,8 +448,16 @@ def test_the_schema_refuses_what_we_refuse(old: str, new: str) -> None:
         jsonschema.validate(yaml.safe_load(BASE.replace(old, new, 1)), template_schema())
 
 
-def test_the_schema_allows_a_template_without_shorthands() -> None:
-    jsonschema.validate(yaml.safe_load(BASE), template_schema())
+@pytest.mark.parametrize("name", template_names())
+def test_the_schema_allows_the_ready_made_templates(name: str) -> None:
+    text = (template_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+    jsonschema.validate(yaml.safe_load(text), template_schema())
+
+
+def test_the_schema_has_our_title_and_no_examples_in_python() -> None:
+    assert template_schema()["title"] == "annobridge task template"
+    assert template_schema()["description"].startswith("A task: its fields")
+    assert not re.search(">>>|Traceback", json.dumps(template_schema()))
 
 
 # -- the fingerprint
@@ -468,6 +603,38 @@ def test_gaps_and_odd_numbers_of_a_repeated_field_are_refused(names: list[str], 
     with pytest.raises(ValueRejected) as caught:
         RANKING.check_fields({"prompt": "p", **dict.fromkeys(names, "r")})
     assert caught.value.reason == reason
+
+
+OPTIONAL = template("title: Response", "title: Response\n    required: false\n    repeat: {min: 1, max: 5}")
+
+
+@pytest.mark.parametrize("second", [{}, {"response_2": None}, {"response_2": ""}])
+def test_an_optional_repeated_field_has_no_gap(second: dict[str, Any]) -> None:
+    with pytest.raises(ValueRejected) as caught:
+        OPTIONAL.check_fields({"prompt": "p", "response_1": "a", **second, "response_3": "c"})
+    assert caught.value.reason == "response_2: missing, while there is response_3"
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_an_optional_repeated_field_stands_as_often_as_the_record_has_it(count: int) -> None:
+    fields = {"prompt": "p", **{f"response_{n}": "r" for n in range(1, count + 1)}}
+    assert OPTIONAL.check_fields(fields) == fields
+
+
+def test_a_number_of_thousands_of_digits_is_no_field() -> None:
+    name = "response_" + "1" * 5000
+    assert RANKING.field_for(name) is None
+    with pytest.raises(ValueRejected, match="has no such field"):
+        RANKING.check_fields({"prompt": "p", "response_1": "a", "response_2": "b", name: "c"})
+
+
+def test_a_changed_copy_does_not_know_the_fields_of_the_original() -> None:
+    original = load_template("rating")
+    original.check_fields({"prompt": "p", "response": "r"})
+    copy = original.model_copy(update={"fields": original.fields[:1]})
+    assert copy.field_for("response") is None
+    assert copy.check_fields({"prompt": "p"}) == {"prompt": "p"}
+    assert original.check_fields({"prompt": "p", "response": "r"})
 
 
 def test_fields_come_in_the_templates_order() -> None:

@@ -101,6 +101,28 @@ def test_a_key_that_stands_twice_is_refused_with_its_line(text: str, line: int) 
     assert remedy == "keep one of them"
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: 1\n? [a]\n: 1", "t.yaml:2: a list or mapping as a key"),
+        ("a: 1\n{a: 1}: 3", "t.yaml:2: a list or mapping as a key"),
+        ("a: 1\nb: {on: 1}", "t.yaml:2: 'on' is no key"),
+        ("a: 1\n2026-01-02: 1", "t.yaml:2: '2026-01-02' is no key"),
+        ("a: 1\n~: 1", "t.yaml:2: '~' is no key"),
+        ("a: 1\n1.5: 1", "t.yaml:2: '1.5' is no key"),
+        ("a: 1\n12345678901: 1", "t.yaml:2: '12345678901' is no key"),
+        ("a: 1\n!!seq b: 1", "t.yaml:2: not valid YAML: expected a sequence node, but found scalar"),
+    ],
+)
+def test_a_key_is_a_text_or_a_small_number(text: str, reason: str) -> None:
+    assert problem(text)[0] == reason
+
+
+def test_keys_that_mean_the_same_are_the_same() -> None:
+    assert problem("a: {16: x,\n 0x10: y}")[0] == "t.yaml:2: 16 stands twice"
+    assert parse_yaml("1: x\n'1': y", "t.yaml", TemplateError).data == {1: "x", "1": "y"}
+
+
 # -- what is no YAML mapping
 
 
@@ -128,11 +150,33 @@ def test_broken_yaml_has_a_line_and_a_remedy(text: str, line: int) -> None:
     assert remedy
 
 
-@pytest.mark.parametrize("text", ["a: 2026-13-45", "a: 2026-01-01T25:00:00", "a: 0x_", f"a: {'1' * 5000}"])
-def test_a_value_that_yaml_cannot_convert_is_an_error_and_no_crash(text: str) -> None:
-    reason, remedy = problem(text)
-    assert "not valid YAML" in reason
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-13-45",
+        "2026-01-01T25:00:00",
+        "0x_",
+        "1" * 5000,
+        "!!bool foo",
+        "!!int ''",
+        "!!int x",
+        "!!float ''",
+        "!!timestamp foo",
+        "!!binary é",
+        "!!str {a: 1}",
+        "!!omap [1]",
+    ],
+)
+def test_a_value_that_yaml_cannot_convert_is_an_error_with_its_line(value: str) -> None:
+    reason, remedy = problem(f"a: 1\nb: {value}")
+    assert reason.startswith("t.yaml:2: not valid YAML: ")
+    assert len(reason) < 200
     assert remedy
+
+
+@pytest.mark.parametrize("text", ['a: "\\UFFFFFFFF"', 'a: "\\U00110000"', f"%YAML 1.{'1' * 5000}\n---\na: 1"])
+def test_what_the_parser_cannot_convert_is_an_error_too(text: str) -> None:
+    assert problem(text)[0].startswith("t.yaml: not valid YAML: ")
 
 
 @pytest.mark.parametrize("character", ["\0", "\x07", "\x1b", "\x7f", "\ufffe"])
@@ -183,6 +227,11 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
     path.write_text("a: 1\n" + "#" * MAX_BYTES)
     with pytest.raises(TemplateError, match="larger than 256 kB"):
         read_yaml(path, TemplateError)
+
+
+def test_a_file_without_an_end_is_not_read_to_the_end() -> None:
+    with pytest.raises(TemplateError, match="/dev/zero: larger than 256 kB"):
+        read_yaml(Path("/dev/zero"), TemplateError)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
