@@ -5,6 +5,7 @@ Every key has a flag of the same meaning on the commands that use it; a flag win
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,12 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from bridge.errors import ConfigError
-from bridge.questions import Part
-from bridge.yamlfile import YamlFile, read_yaml
+from bridge.questions import ONE_LINE, Part, Version
+from bridge.yamlfile import Place, YamlFile, complaint, parse_yaml, read_yaml
 
 FILE_NAME = "campaign.yaml"
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), ONE_LINE]
 Export = Literal["sft", "dpo"]
 Format = Literal["conversational", "plain"]
 
@@ -61,7 +62,7 @@ class ExportsConfig(Part):
 class CampaignConfig(Part):
     """Everything that ``campaign.yaml`` can say."""
 
-    version: Literal[1] = 1
+    version: Version = 1
     project: Text
     server: ServerConfig
     records: RecordsConfig
@@ -75,14 +76,39 @@ def load_config(path: Path, flags: Mapping[str, Any] | None = None) -> CampaignC
     """Read ``campaign.yaml``; ``flags`` (nested like the file) win over what it says.
 
     Raises:
-        ConfigError: the file or a flag is wrong; names file, line and remedy.
+        ConfigError: the file or a flag is wrong; names the flag, or file and line, and the remedy.
     """
-    source = read_yaml(path, ConfigError)
-    source = YamlFile(source.path, _overlaid(source.data, flags or {}), source.lines)
+    return _checked(read_yaml(path, ConfigError), flags or {})
+
+
+def parse_config(text: str, path: str, flags: Mapping[str, Any] | None = None) -> CampaignConfig:
+    """Parse the text of a ``campaign.yaml`` as :func:`load_config` does; ``path`` is only for messages."""
+    return _checked(parse_yaml(text, path, ConfigError), flags or {})
+
+
+def _checked(source: YamlFile, flags: Mapping[str, Any]) -> CampaignConfig:
+    source = YamlFile(source.path, _overlaid(source.data, flags), source.lines)
     try:
         return CampaignConfig.model_validate(source.data)
     except ValidationError as error:
+        place, reason = complaint(error)
+        flag = _flag(place, flags)
+        if flag:
+            raise ConfigError(f"{flag}: {reason}", remedy="see docs/campaign.md for what it may be") from None
         raise source.explain(error, ConfigError, "see docs/campaign.md, or compare with `annobridge init`") from None
+
+
+def _flag(place: Place, flags: Mapping[str, Any]) -> str:
+    """The flag that gave the value at a place, or an empty text where the file did."""
+    value: Any = flags
+    for depth, part in enumerate(place, 1):
+        if not isinstance(value, Mapping) or part not in value:
+            return ""
+        value = value[part]
+        if not isinstance(value, Mapping) or place[:depth] == ("records", "map"):
+            names: dict[Place, str] = {("server", "kind"): "server", ("records", "path"): "records"}
+            return "--" + names.get(place[:depth], str(part)).replace("_", "-")
+    return ""
 
 
 def _overlaid(data: Any, flags: Mapping[str, Any]) -> Any:
@@ -102,7 +128,7 @@ version: 1
 project: {project}
 
 server:
-  kind: {kind}            # label-studio, or memory (no server at all: for trying things out)
+  kind: {kind}          # label-studio, or memory (no server at all: for trying things out)
 {server}
 # The records: JSONL, JSON, CSV, Parquet, or a folder written by datasets' save_to_disk.
 # With other column names:  records: {{path: data.csv, id: row_id, map: {{prompt: instruction}}}}
@@ -130,26 +156,29 @@ def starter(
 ) -> str:
     """The text of a commented ``campaign.yaml``.
 
-    >>> "template: review" in starter(
+    >>> 'template: "review"' in starter(
     ...     "Demo", "review", "records.jsonl", kind="memory", url=None, annotators=1, exports=["sft"])
     True
     """
-    import json
-
     lines = []
     if kind != "memory":
-        variable = f"{kind.upper().replace('-', '_')}_API_KEY"
+        variable = re.sub("[^A-Z0-9]", "_", f"{kind.upper()}_API_KEY")
         lines = [
-            f"  url: {json.dumps(url or 'http://127.0.0.1:8080')}",
+            f"  url: {_quoted(url or 'http://127.0.0.1:8080')}",
             f"  key_env: {variable}   # the environment variable with the key; or put the key into the key file",
         ]
-    # JSON strings are YAML strings, whatever is in them.
     return STARTER.format(
-        project=json.dumps(project, ensure_ascii=False),
-        kind=kind,
+        project=_quoted(project),
+        kind=_quoted(kind),
         server="".join(f"{line}\n" for line in lines),
-        records=json.dumps(records, ensure_ascii=False),
-        template=json.dumps(template, ensure_ascii=False) if not template.isidentifier() else template,
+        records=_quoted(records),
+        template=_quoted(template),
         annotators=annotators,
         exports=", ".join(exports),
     )
+
+
+def _quoted(text: str) -> str:
+    """A text as YAML in double quotes, on one line, whatever is in it."""
+    escaped = (f"\\{c}" if c in '"\\' else c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
+    return f'"{"".join(escaped)}"'

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.config import CampaignConfig, load_config, starter
 from bridge.errors import ConfigError
+from bridge.yamlfile import parse_yaml
 
 BASE = """\
 project: Sums
@@ -74,7 +75,7 @@ def test_everything_can_be_said(path: Path) -> None:
         ("project: Sums", "project: 2026-01-02", "campaign.yaml:1: project: Input should be a valid string"),
         ("project: Sums", "project: 12", "campaign.yaml:1: project: Input should be a valid string"),
         ("project: Sums", "project: ''", "campaign.yaml:1: project: String should have at least 1 character"),
-        ("project: Sums", 'project: "a\\nb"', "campaign.yaml:1: project: String should match"),
+        ("project: Sums", 'project: "a\\nb"', "campaign.yaml:1: project: write one line"),
         ("project: Sums", "projekt: Sums", "campaign.yaml:1: project: Field required (and 1 more)"),
         ("kind: memory", "kind: memory\n  key: SECRET", "campaign.yaml:4: server.key: this key is unknown"),
         (
@@ -93,6 +94,8 @@ def test_everything_can_be_said(path: Path) -> None:
         ),
         ("template: rating\n", "", "campaign.yaml:1: template: Field required"),
         ("template: rating", "template: rating\nversion: 2", "campaign.yaml:6: version: Input should be 1"),
+        ("template: rating", "template: rating\nversion: yes", "campaign.yaml:6: version: Input should be 1"),
+        ("template: rating", "template: rating\nversion: 1.0", "campaign.yaml:6: version: Input should be 1"),
         ("template: rating", "template: rating\nanotators: 2", "campaign.yaml:6: anotators: this key is unknown"),
         (
             "template: rating",
@@ -185,16 +188,26 @@ def test_a_flag_mends_a_wrong_value_in_the_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "key"),
+    ("flags", "flag"),
     [
-        ({"annotators_per_record": 0}, "annotators_per_record"),
-        ({"merge": {"quorum": 0}}, "quorum"),
-        ({"project": "a\nb"}, "project"),
-        ({"nonsense": 1}, "nonsense"),
+        ({"annotators_per_record": 0}, "--annotators-per-record"),
+        ({"merge": {"quorum": 0}}, "--quorum"),
+        ({"project": "a\nb"}, "--project"),
+        ({"server": {"kind": ""}}, "--server"),
+        ({"server": {"key_env": ""}}, "--key-env"),
+        ({"records": {"path": ""}}, "--records"),
+        ({"records": {"map": {"prompt": "a\tb"}}}, "--map"),
+        ({"nonsense": 1}, "--nonsense"),
     ],
 )
-def test_a_wrong_flag_is_named(path: Path, flags: dict[str, Any], key: str) -> None:
-    assert f"{key}: " in problem(path, BASE, flags)
+def test_a_wrong_flag_is_named_and_not_a_line_of_the_file(path: Path, flags: dict[str, Any], flag: str) -> None:
+    assert problem(path, BASE, flags).startswith(f"{flag}: ")
+
+
+def test_the_file_is_named_where_the_flag_is_right(path: Path) -> None:
+    flags = {"records": {"id": "row"}, "project": "Sums"}
+    reason = problem(path, BASE.replace("records: records.jsonl", "records:\n  map: {a: 1}\n  path: x"), flags)
+    assert reason.startswith("campaign.yaml:5: records.map.a: Input should be a valid string")
 
 
 # -- what init writes
@@ -203,7 +216,7 @@ NAMES = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufffe\uffff"),
     min_size=1,
     max_size=200,
-)
+).filter(str.strip)
 
 
 def written(path: Path, project: str = "Demo", **more: Any) -> CampaignConfig:
@@ -238,10 +251,24 @@ def test_any_project_name_survives(tmp_path_factory: pytest.TempPathFactory, nam
         "\u202eright to left",
         "Zürich 😀",
         " outer space ",
+        "a\x85b\x9f",
+        "a\u2028b",
     ],
 )
 def test_a_name_that_looks_like_yaml_is_a_name(path: Path, name: str) -> None:
     assert written(path, name).project == name
+
+
+@pytest.mark.parametrize("name", ["a\tb", "a\x7fb", "a\ufffeb", "a\udcffb", "a\0b", " "])
+def test_a_name_that_no_page_can_hold_is_written_but_not_read(path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"campaign\.yaml:5: project: "):
+        written(path, name)
+
+
+@pytest.mark.parametrize("kind", ["a: b", "a #b", "a\nb: c", "no"])
+def test_a_kind_of_server_can_change_nothing_else(path: Path, kind: str) -> None:
+    text = starter("D", "review", "r", kind=kind, url=None, annotators=1, exports=["sft"])
+    assert parse_yaml(text, "c.yaml", ConfigError).data["server"]["kind"] == kind
 
 
 @pytest.mark.parametrize("records", ["my data.csv", "a: b.jsonl", "C:\\data\\x.csv", "../up.jsonl", "#.jsonl"])

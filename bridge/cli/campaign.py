@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -115,9 +116,11 @@ def init(
     Example:
       annobridge init --template review --records answers.jsonl
     """
-    from bridge.config import FILE_NAME, load_config, starter
+    from bridge.config import FILE_NAME, parse_config, starter
     from bridge.errors import ConfigError
     from bridge.files import write_text
+    from bridge.keys import origin
+    from bridge.servers import ENTRY_POINTS
     from bridge.servers.label_studio import CAPABILITIES
     from bridge.servers.protocol import Project
     from bridge.sync.push import check_capabilities
@@ -125,18 +128,28 @@ def init(
 
     where = Path(folder)
     path = where / FILE_NAME
+    if folder.encode(errors="ignore").decode() != folder:
+        raise ConfigError(f"{folder!r}: the folder's name is not UTF-8", remedy="rename it, or run this inside it")
+    kinds = {"label-studio", "memory", *(entry.name for entry in entry_points(group=ENTRY_POINTS))}
+    if kind not in kinds:
+        raise ConfigError(
+            f"--server: this version knows no server {kind!r:.60}", remedy=f"use one of {', '.join(sorted(kinds))}"
+        )
+    if url is not None:
+        origin(url)
     if path.exists() and not force:
         raise ConfigError(f"{path}: there is a campaign already", remedy="edit it, or replace it with --force")
     task = load_template(where / template if template.endswith((".yaml", ".yml")) else template)
     exports = [name for name in ("sft", "dpo") if task.training and getattr(task.training, name)]
-    title = project or (where.resolve().name or "campaign")[:50].ljust(3, "_")
+    title = (where.resolve().name or "campaign")[:50].ljust(3, "_") if project is None else project
     text = starter(
         title, template, records, kind=kind, url=url, annotators=annotators_per_record, exports=exports or ["sft"]
     )
+    given = {"project": title, "records": {"path": records}, "template": template}
+    parse_config(text, str(path), given)
     if kind == "label-studio":
         check_capabilities(Project(title, task), CAPABILITIES)
     write_text(path, text)
-    load_config(path)
     report({"file": str(path)}, [f"wrote {path}", "next: annobridge check, then annobridge push"], as_json=as_json)
 
 
