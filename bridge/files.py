@@ -152,14 +152,17 @@ def read_lines(path: str | Path) -> Iterator[Row]:
     1 {'prompt': '2 + 2?'}
     3 Reject(line=3, reason='a list where an object is expected', remedy='write one {...} a line', key='')
     """
-    for number, line in enumerate(text_lines(path), 1):
-        try:
-            row = from_json(line, allow_inf_nan=False)
-        except ValueError:
-            if line.isspace():
-                continue
-            row = _from_json_slowly(number, line)
-        yield number, row if type(row) is dict or isinstance(row, Reject) else not_an_object(number, row)
+    with _opened(path) as (file, encoding):
+        for number, line in enumerate(_lines(path, file, encoding), 1):
+            try:
+                # Of bytes, the parser checks the encoding too, and decodes only what ends up in the row.
+                row = from_json(line, allow_inf_nan=False)
+            except ValueError:
+                text = _decoded(path, number, file, line)
+                if text.isspace():
+                    continue
+                row = _from_json_slowly(number, text)
+            yield number, row if type(row) is dict or isinstance(row, Reject) else not_an_object(number, row)
 
 
 def _from_json_slowly(number: int, line: str) -> Any:
@@ -196,23 +199,32 @@ def text_lines(path: str | Path) -> Iterator[str]:
         InputError: as :func:`text_chunks`, or a line over 64 MB.
     """
     with _opened(path) as (file, encoding):
-        # Each line is decoded by itself, as most are plain ASCII, for which that is only a copy.
-        lines: Iterator[Any] = iter(partial(file.readline, MAX_LINE), b"")
-        if encoding != "utf-8":
-            lines = _utf16_lines(path)
-        for number, line in enumerate(lines, 1):
-            if len(line) >= MAX_LINE:
-                raise InputError(
-                    f"{path}:{number}: a line of more than {MAX_LINE:,} bytes",
-                    remedy="write one row a line; for a JSON array, let the file's name end in .json",
-                )
-            if isinstance(line, str):
-                yield line
-                continue
-            try:
-                yield line.decode()
-            except UnicodeDecodeError as error:
-                raise _wrong_byte(path, number, file.tell() - len(line) + error.start, encoding) from None
+        for number, line in enumerate(_lines(path, file, encoding), 1):
+            yield _decoded(path, number, file, line)
+
+
+def _lines(path: str | Path, file: BinaryIO, encoding: str) -> Iterator[bytes | str]:
+    """The lines of an open file: bytes of UTF-8, or text where the file is UTF-16."""
+    lines: Iterator[bytes | str] = iter(partial(file.readline, MAX_LINE), b"")
+    if encoding != "utf-8":
+        lines = _utf16_lines(path)
+    for number, line in enumerate(lines, 1):
+        if len(line) >= MAX_LINE:
+            raise InputError(
+                f"{path}:{number}: a line of more than {MAX_LINE:,} bytes",
+                remedy="write one row a line; for a JSON array, let the file's name end in .json",
+            )
+        yield line
+
+
+def _decoded(path: str | Path, number: int, file: BinaryIO, line: bytes | str) -> str:
+    """The line that was just read from a file, as text."""
+    if isinstance(line, str):
+        return line
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise _wrong_byte(path, number, file.tell() - len(line) + error.start, "utf-8") from None
 
 
 def _utf16_lines(path: str | Path) -> Iterator[str]:

@@ -173,6 +173,9 @@ def push(folder: str, as_json: bool, **flags: Any) -> None:
     ]
     if result.repaired:
         lines.append(f"{result.repaired:,} records had lost their suggestions and have them back")
+    if result.changed:
+        lines.append(f"{len(result.changed):,} records are there with another text, such as {result.changed[0]}")
+        lines.append("  remedy: give a record that you change a new key; answers to the old text are never exported")
     if result.doubled:
         lines.append(f"{len(result.doubled):,} records are there twice, such as {result.doubled[0]}")
         lines.append("  remedy: delete the copy without answers in Label Studio; push from one place at a time")

@@ -391,7 +391,7 @@ def test_a_dead_server_is_exit_code_1(campaign: Path, monkeypatch: pytest.Monkey
         (["--project", "x" * 1001], "project: String should have at most 1000 characters"),
         (["--map", "nope=prompt"], "the template 'rating' has no field or question 'nope'"),
         (["--id", "nope"], "has no column 'nope'"),
-        (["--annotators-per-record", "1000"], "annotators_per_record: Input should be less than or equal to 100"),
+        (["--annotators-per-record", "1000"], "--annotators-per-record: Input should be less than or equal to 100"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

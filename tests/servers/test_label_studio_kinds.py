@@ -47,7 +47,9 @@ ODD = [
 SCALES = [{"min": 1, "max": 5}, {"min": 0, "max": 9}, {"min": 3, "max": 10}]
 # No control characters, no halves of surrogate pairs, none that XML or Unicode rule out; otherwise anything.
 LABELS = st.lists(
-    st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), min_size=1, max_size=20),
+    st.text(
+        st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), min_size=1, max_size=20
+    ).filter(lambda label: label.replace("_", " ").strip()),
     min_size=1,
     max_size=6,
     unique_by=lambda label: label.replace("_", " ").capitalize(),
