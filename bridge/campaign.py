@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.annotations import Annotation, newest, utc
 from bridge.config import FILE_NAME, CampaignConfig, load_config
-from bridge.errors import ConfigError, StoreError, UsageError, ValueRejected
+from bridge.errors import ConfigError, InputError, StoreError, UsageError, ValueRejected
 from bridge.exporting import ExportResult, export
 from bridge.files import Reject, write_lines, write_text
 from bridge.keys import origin
-from bridge.merging import MergeResult, merge
+from bridge.merging import MergeResult, Problem, check_answers, merge
 from bridge.reading import RecordReader, read_records
 from bridge.records import Record
 from bridge.servers import connect
@@ -202,7 +202,9 @@ class Campaign:
         return result
 
     def pull(self, *, full: bool = False) -> PullResult:
-        """Bring every annotator's answers into the campaign's store.
+        """Bring every annotator's answers into the campaign's store, and check those that are new.
+
+        Answers that cannot count, or that lack something they need, are listed in ``out/problems.jsonl``.
 
         Args:
             full: sweep everything instead of what changed since the last pull.
@@ -223,7 +225,25 @@ class Campaign:
                 tick=lambda done: self._progress("pulling", done, 0),
             )
         self._remember(remote, cursor=result.cursor)
+        if result.records:
+            changed = set(result.records)
+            problems = self._problems()
+            write_problems(problems, self.out)
+            result.problems = [problem.to_dict() for problem in problems if problem.record in changed]
         return result
+
+    def _problems(self) -> list[Problem]:
+        """What is wrong with the answers pulled so far, conditions such as "required when" included."""
+        try:
+            records = {record.key: record for record in self._counted_records()}
+        except InputError:  # the file may be elsewhere today; what needs no record is checked all the same
+            records = {}
+        problems: list[Problem] = []
+        for annotation in self.annotations():
+            record = records.get(annotation.record)
+            shown = (record.fields, self.template.prefilled(record)) if record else (None, None)
+            problems += check_answers(annotation, self.template, *shown)[1]
+        return problems
 
     def status(self) -> StatusResult:
         """Counts from the server, and answers per annotator from the last pull."""
@@ -340,9 +360,14 @@ class Campaign:
 def write_merged(result: MergeResult, path: Path) -> None:
     """Write ``merged.jsonl``, and beside it ``problems.jsonl`` if any answer could not count."""
     write_lines(path, [merged.to_dict() for merged in result.merged])
-    problems = path.with_name("problems.jsonl")
-    if result.problems or problems.exists():
-        write_lines(problems, [problem.to_dict() for problem in result.problems])
+    write_problems(result.problems, path.parent)
+
+
+def write_problems(problems: Sequence[Problem], folder: Path) -> None:
+    """Write ``problems.jsonl``; where there is nothing to say, an old one is emptied and no new one made."""
+    path = folder / "problems.jsonl"
+    if problems or path.exists():
+        write_lines(path, [problem.to_dict() for problem in problems])
 
 
 def export_kind(kind: str) -> Literal["sft", "dpo"]:

@@ -71,27 +71,46 @@ def reviews() -> dict[str, tuple[Answers, Answers]]:
 
 
 REWRITES, APPROVED = 8, 2
+COMPLETE = {"compare": 11, "review": 11}  # records with two answers; a skip is none
+
+
+class Checks:
+    """Numbers as they came, beside what the script implies."""
+
+    def __init__(self) -> None:
+        self.wrong: list[str] = []
+
+    def equal(self, what: str, came: object, due: object) -> None:
+        """Note a number that is not what it must be."""
+        if came != due:
+            self.wrong.append(f"{what}: {came} where {due} is due")
 
 
 def main(keep: bool) -> int:
     """Run the demo; returns the exit code."""
-    if OUT.exists():
-        shutil.rmtree(OUT)
+    server = LocalLabelStudio(OUT / "label-studio", say=lambda text: print(f"    {text}"))
+    if (server.home / "credentials.json").exists():
+        server.wipe()  # refuses while an earlier demo's server still runs
+    shutil.rmtree(OUT, ignore_errors=True)
     print("==> starting Label Studio (the first time it is installed, which takes a few minutes)")
-    with LocalLabelStudio(OUT / "label-studio", say=lambda text: print(f"    {text}")) as server:
+    checks = Checks()
+    with server:
         save_key(server.url, server.token)
-        compare = campaign(server, "compare", "preference", compare_records())
-        review = campaign(server, "review", "review", review_records())
+        compare = campaign(server, "compare", "preference", compare_records(), checks)
+        review = campaign(server, "review", "review", review_records(), checks)
         answer(server, compare, {key: (chose(ann), chose(bo)) for key, (ann, bo) in COMPARE.items()})
         answer(server, review, reviews())
-        rows = [*finish(compare), *finish(review)]
-        wrong = show(
-            rows, {"compare": {"sft": PAIRS, "dpo": PAIRS}, "review": {"sft": REWRITES + APPROVED, "dpo": REWRITES}}
-        )
+        rows = [
+            *finish(compare, checks, PAIRS, PAIRS),
+            *finish(review, checks, REWRITES + APPROVED, REWRITES),
+        ]
+        print(f"\n{'campaign':10}{'set':6}{'rows':>5}{'expected':>10}  file")
+        for name, kind, count, due, path in rows:
+            print(f"{name:10}{kind:6}{count:>5}{due:>10}  {path}")
         print(f"\nlog in and label by hand: {server.url}")
         print(f"  user {server.email}, password in {server.home / 'credentials.json'}")
-        if wrong:
-            print("\nFAILED: a number is not what the scripted answers imply", file=sys.stderr)
+        if checks.wrong:
+            print("\nFAILED: not what the scripted answers imply:", *checks.wrong, sep="\n  ", file=sys.stderr)
             return 1
         if keep:
             print("the server stays up; stop it with Ctrl-C", flush=True)
@@ -132,8 +151,8 @@ def review_records() -> list[Record]:
     ]
 
 
-def campaign(server: LocalLabelStudio, name: str, template: str, records: list[Record]) -> Campaign:
-    """Make a campaign folder and push its records."""
+def campaign(server: LocalLabelStudio, name: str, template: str, records: list[Record], checks: Checks) -> Campaign:
+    """Make a campaign folder and push its records, twice."""
     folder = OUT / name
     folder.mkdir(parents=True)
     (folder / "records.jsonl").write_text("".join(json.dumps(r.to_dict()) + "\n" for r in records), encoding="utf-8")
@@ -143,9 +162,9 @@ def campaign(server: LocalLabelStudio, name: str, template: str, records: list[R
         encoding="utf-8",
     )
     made = Campaign(folder)
-    result = made.push()
-    again = made.push()
-    print(f"==> {name}: pushed {result.sent} records; pushed again: {again.sent} sent, {again.present} were there")
+    first, again = made.push(), made.push()
+    checks.equal(f"{name}: records sent, then present", (first.sent, again.sent, again.present), (12, 0, 12))
+    print(f"==> {name}: pushed {first.sent} records; pushed again: {again.sent} sent, {again.present} were there")
     return made
 
 
@@ -161,28 +180,25 @@ def answer(server: LocalLabelStudio, made: Campaign, script: dict[str, tuple[Ans
     print(f"==> {made.folder.name}: {len(PEOPLE)} SIMULATED annotators answered {len(script)} records each")
 
 
-def finish(made: Campaign) -> list[tuple[str, str, int, str]]:
+def finish(made: Campaign, checks: Checks, sft: int, dpo: int) -> list[tuple[str, str, int, int, str]]:
     """Pull, merge, export; one line of the final table for each file."""
+    name = made.folder.name
     pulled = made.pull()
-    print(f"==> {made.folder.name}: pulled {pulled.changes.new} answers")
+    checks.equal(f"{name}: answers pulled", pulled.changes.new, 2 * len(ROWS))
+    print(f"==> {name}: pulled {pulled.changes.new} answers")
     rows = []
-    for result in made.export():
-        kind = result.manifest.name.partition(".")[0]
-        rows += [(made.folder.name, kind, file.rows, str(file.path.relative_to(ROOT))) for file in result.files]
+    results = made.export()
+    checks.equal(f"{name}: training sets", len(results), 2)
+    for result, kind, due in zip(results, ("sft", "dpo"), (sft, dpo), strict=True):
+        checks.equal(f"{name}: {kind} records with and without rows", result.records + sum(result.counts.values()), 12)
+        checks.equal(f"{name}: {kind} files", [file.rows for file in result.files], [due, due])
+        rows += [(name, kind, file.rows, due, str(file.path.relative_to(ROOT))) for file in result.files]
         dropped = ", ".join(f"{count} {reason}" for reason, count in result.counts.items())
         print(f"    {kind}: {result.kept} rows; without a row: {dropped or 'none'}")
+    status = made.status()
+    seen = (status.progress.records, status.progress.completed, len(status.answers))
+    checks.equal(f"{name}: records, complete, annotators", seen, (12, COMPLETE[name], 2))
     return rows
-
-
-def show(rows: list[tuple[str, str, int, str]], expected: dict[str, dict[str, int]]) -> bool:
-    """Print the table; returns whether any number is wrong."""
-    print(f"\n{'campaign':10}{'set':6}{'rows':>5}{'expected':>10}  file")
-    wrong = len(rows) != 8
-    for name, kind, count, path in rows:
-        due = expected[name][kind]
-        wrong |= count != due
-        print(f"{name:10}{kind:6}{count:>5}{due:>10}  {path}{'' if count == due else '   <-- WRONG'}")
-    return wrong
 
 
 if __name__ == "__main__":

@@ -454,6 +454,11 @@ def test_the_schema_allows_the_ready_made_templates(name: str) -> None:
     jsonschema.validate(yaml.safe_load(text), template_schema())
 
 
+def test_the_published_schema_is_todays() -> None:
+    published = Path(__file__).parents[1] / "docs" / "template.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == template_schema()
+
+
 def test_the_schema_has_our_title_and_no_examples_in_python() -> None:
     assert template_schema()["title"] == "annobridge task template"
     assert template_schema()["description"].startswith("A task: its fields")

@@ -240,6 +240,11 @@ def pull(folder: str, as_json: bool, full: bool, **flags: Any) -> None:
         result = campaign.pull(full=full)
     c = result.changes
     lines = [f"{c.new:,} new answers, {c.edited:,} edited, {c.withdrawn:,} withdrawn, {c.unchanged:,} as before"]
+    if result.problems:
+        lines.append(
+            f"{len(result.problems):,} of them are wrong or incomplete (see {campaign.out / 'problems.jsonl'}):"
+        )
+        lines += [f"  {p['record']}, {p['annotator']}: {p['reason']}" for p in result.problems[:3]]
     report(result.to_dict(), lines, as_json=as_json)
 
 

@@ -190,8 +190,8 @@ class Text:
         return [_region(question.name, page_fields[0], "textarea", {"text": [value]})]
 
     def value(self, question: TextQuestion, regions: list[Region]) -> Value | None:
-        texts = _texts(regions, "text")
-        return "\n".join(texts) if texts else None
+        text = "\n".join(_texts(regions, "text"))
+        return text if text.strip() else None  # an emptied box is no answer
 
 
 class Ranking:

@@ -14,16 +14,26 @@ from bridge.sync.push import Tick
 
 @dataclass
 class PullResult:
-    """What a pull brought: counts of answers, whose records changed, and where the next pull may start."""
+    """What a pull brought: counts of answers, whose records changed, and where the next pull may start.
+
+    ``problems`` is what is wrong with answers to those records (lines of ``problems.jsonl``); who knows the template
+    fills it in.
+    """
 
     changes: Changes
     full: bool
     cursor: str = ""
     records: list[str] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
-        return {"full": self.full, **vars(self.changes), "records_changed": len(self.records)}
+        return {
+            "full": self.full,
+            **vars(self.changes),
+            "records_changed": len(self.records),
+            "problems": len(self.problems),
+        }
 
 
 def pull(
