@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import UsageError
 from bridge.files import write_lines
-from bridge.reading import RecordReader, _default_key, read_records
+from bridge.reading import RecordReader, read_records
 from bridge.records import Record, Suggestion, record_key
 from bridge.templates import load_template
 
@@ -363,9 +363,3 @@ def test_records_survive_their_line_format(tmp_path_factory: pytest.TempPathFact
     reader = read_records(path, REVIEW)
     assert list(reader) == written
     assert reader.rejects == []
-
-
-@given(prompt=st.text(st.characters(codec="utf-8")), name=st.sampled_from(["prompt", "a_1"]))
-def test_the_quick_key_is_the_key(prompt: str, name: str) -> None:
-    fields = {name: prompt, "response": 'tab\t "quoted" \\ \n'}
-    assert _default_key(fields) == record_key(fields)

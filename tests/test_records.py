@@ -81,6 +81,11 @@ def test_unicode_forms_are_different_texts() -> None:
 
 
 @given(FIELDS)
+def test_every_key_is_the_hash_of_the_canonical_json(fields: dict[str, Any]) -> None:
+    assert record_key(fields) == hashlib.sha256(canonical_json(fields)).hexdigest()[:32]
+
+
+@given(FIELDS)
 def test_canonical_json_is_json(fields: dict[str, Any]) -> None:
     assert json.loads(canonical_json(fields)) == fields
 

@@ -9,6 +9,7 @@ go on from the last id seen.
 from __future__ import annotations
 
 import html
+import math
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ CAPABILITIES = Capabilities(
     ranking_ties=True,
 )
 
+_PROJECT_FIELDS = "id,title,description,label_config,maximum_annotations,task_number,skipped_annotations_number"
 _MARKER = re.compile(r"\[annobridge/1 template=(\S+) schema=([0-9a-f]+) repeats=(\d+)\]")
 
 
@@ -65,16 +67,19 @@ class LabelStudio:
     def __init__(
         self, url: str, key: Secret, *, allow_http: bool = False, transport: httpx2.BaseTransport | None = None
     ) -> None:
-        self._login = Login(url, key, allow_http=allow_http, transport=transport)
-        self._http = Client(url, self._login.headers, allow_http=allow_http, transport=transport)
+        self._http = Client(url, self._headers, allow_http=allow_http, transport=transport)
+        self._login = Login(self._http, key)
         self._people: dict[int, str] = {}
         self._id = ""
         self._project: Project | None = None
+        self._no_skips_at = -math.inf
+
+    def _headers(self) -> dict[str, str]:
+        return self._login.headers()
 
     def close(self) -> None:
         """Let go of connections."""
         self._http.close()
-        self._login.close()
 
     # The project
 
@@ -111,7 +116,7 @@ class LabelStudio:
                 params={
                     "page": page,
                     "page_size": 100,
-                    "include": "id,title,description,label_config,maximum_annotations,task_number",
+                    "include": _PROJECT_FIELDS,
                 },
                 what="list the projects",
             )
@@ -152,6 +157,7 @@ class LabelStudio:
                 remedy="use the template that the project was made from, or another project name",
             )
         self._id = str(found["id"])
+        self._no_skips_at = time.monotonic() if found.get("skipped_annotations_number") == 0 else -math.inf
         wanted = self._settings(project, max(project.repeats, int(mark[3])))
         changed = {
             name: wanted[name] for name in ("label_config", "maximum_annotations") if found[name] != wanted[name]
@@ -270,10 +276,11 @@ class LabelStudio:
             value = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             yield from self._sweep([rule("updated_at", "greater_or_equal", value, "Datetime")], cursor)
             return
-        for rules in (
-            [rule("total_annotations", "greater", 0)],
-            [rule("total_annotations", "equal", 0), rule("cancelled_annotations", "greater", 0)],
-        ):
+        sweeps = [[rule("total_annotations", "greater", 0)]]
+        # A project that had no skips a moment ago has only ones that the overlap of the next pull covers.
+        if time.monotonic() - self._no_skips_at > OVERLAP.total_seconds() / 2:
+            sweeps.append([rule("total_annotations", "equal", 0), rule("cancelled_annotations", "greater", 0)])
+        for rules in sweeps:
             for page in self._sweep(rules, cursor):
                 cursor = page.cursor
                 yield page

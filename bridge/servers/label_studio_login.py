@@ -11,8 +11,6 @@ from bridge.servers.http import Client
 from bridge.servers.label_studio_replies import expect
 
 if TYPE_CHECKING:
-    import httpx2
-
     from bridge.keys import Secret
 
 ACCESS_LIFETIME_S = 240.0
@@ -26,25 +24,13 @@ class Login:
     as it is.
     """
 
-    def __init__(
-        self,
-        url: str,
-        key: Secret,
-        *,
-        allow_http: bool,
-        transport: httpx2.BaseTransport | None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, http: Client, key: Secret, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._http = http
         self._key = key
         self._personal = key.reveal().count(".") == 2
-        self._http = Client(url, allow_http=allow_http, transport=transport)
         self._clock = clock
         self._access = ""
         self._until = 0.0
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self._http.close()
 
     def headers(self) -> dict[str, str]:
         """The authorisation header; fetches a new access token where the last one is about to end.
@@ -57,7 +43,11 @@ class Login:
         if self._clock() >= self._until:
             try:
                 reply = self._http.request(
-                    "POST", "/api/token/refresh/", body={"refresh": self._key.reveal()}, what="log in"
+                    "POST",
+                    "/api/token/refresh/",
+                    body={"refresh": self._key.reveal()},
+                    what="log in",
+                    authorized=False,
                 )
             except UnknownOutcome as error:
                 # Fetching a token changes nothing, so there is no outcome to look up.

@@ -85,7 +85,7 @@ class Feedback:
             old = stored.get(identity)
             if old is None:
                 changes.new += 1
-                lines.append(replace(annotation, revision=1))
+                lines.append(annotation if annotation.revision == 1 else replace(annotation, revision=1))
             elif _same(old, annotation):
                 changes.unchanged += 1
             else:

@@ -46,9 +46,12 @@ class People:
             )
         self._key = key or b""
         self.names: dict[str, str] = names
+        self._known: dict[str, str] = {}
 
     def pseudonym(self, name: str) -> str:
         """The pseudonym of a person, always the same within the campaign."""
+        if name in self._known:
+            return self._known[name]
         if not self._key:
             self._key = secrets.token_bytes(KEY_BYTES)
             self._write(self._key_path, self._key.hex())
@@ -56,6 +59,7 @@ class People:
         if pseudonym not in self.names:
             self.names[pseudonym] = name
             self._write(self._names_path, json.dumps(self.names, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+        self._known[name] = pseudonym
         return pseudonym
 
     def _write(self, path: Path, text: str) -> None:

@@ -53,11 +53,9 @@ def project() -> Project:
 @pytest.fixture
 def api(label_studio: LocalLabelStudio) -> Iterator[Client]:
     """The bare REST API as the administrator, to look behind the adapter."""
-    login = Login(label_studio.url, label_studio.token, allow_http=False, transport=None)
-    client = Client(label_studio.url, login.headers)
-    yield client
-    client.close()
-    login.close()
+    server = LabelStudio(label_studio.url, label_studio.token)
+    yield server._http
+    server.close()
 
 
 @pytest.fixture
@@ -291,6 +289,22 @@ class TestCursor:
         assert "r0" in [r.key for page in server.changes(cursor) for r in page.records]
         person.close()
 
+    def test_skips_are_pulled_whether_or_not_there_were_any_before(
+        self, connect: Connect, project: Project, label_studio: LocalLabelStudio, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        push(connect(), project, records(2))
+        person = LabelStudioPerson(label_studio.url, label_studio.token)
+        person.ensure(project, create=False)
+        early = connect()
+        early.ensure(project, create=False)  # sees no skips yet
+        person.annotate("r0", {}, status="discarded")
+        late = connect()
+        late.ensure(project, create=False)
+        assert [r.key for page in late.changes() for r in page.records] == ["r0"]
+        monkeypatch.setattr(module, "OVERLAP", timedelta())
+        assert [r.key for page in early.changes() for r in page.records] == ["r0"]
+        person.close()
+
 
 class TestKeys:
     def test_a_wrong_token_says_so_and_is_not_shown(self, connect: Connect, project: Project) -> None:
@@ -317,10 +331,11 @@ class TestKeys:
     def test_an_access_token_is_renewed_before_it_ends(self, label_studio: LocalLabelStudio) -> None:
         now = [0.0]
         meddling = Meddling(lambda request, real: None)
-        login = Login(label_studio.url, label_studio.token, allow_http=False, transport=meddling, clock=lambda: now[0])
+        client = Client(label_studio.url, transport=meddling)
+        login = Login(client, label_studio.token, clock=lambda: now[0])
         for now[0] in (0.0, 239.0, 240.0, 300.0, 481.0):
             assert login.headers()["Authorization"].startswith("Bearer ")
-        login.close()
+        client.close()
         assert meddling.seen == [("POST", "/api/token/refresh/")] * 3
 
 

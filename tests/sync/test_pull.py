@@ -64,6 +64,7 @@ def test_nothing_answered_is_nothing_pulled(server: MemoryServer, store: Store) 
         "withdrawn": 0,
         "unchanged": 0,
         "records_changed": 0,
+        "problems": 0,
     }
 
 
