@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from bridge.fields import FieldSpec
 from bridge.questions import Question, RankingQuestion, RatingQuestion, SpanQuestion, TextQuestion
 from bridge.servers.label_studio_kinds import KINDS, Ranking, plain
-from bridge.templates import FieldSpec, TaskTemplate, condition_text
+from bridge.templates import TaskTemplate, condition_text
 
 STYLE = """
 .ab { max-width: 1500px; margin: 0 auto; }
