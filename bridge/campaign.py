@@ -34,6 +34,11 @@ from bridge.templates import TaskTemplate, load_template
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
+
 Progressing = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much (0 where nobody knows)."""
 
@@ -176,6 +181,26 @@ class Campaign:
         finally:
             server.close()
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else pushes or pulls in this folder meanwhile: two pushes at once would send everything twice."""
+        path = self.state / "lock"
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            file = path.open("a")
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}", remedy="make the campaign's folder writable") from None
+        with file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise StoreError(
+                        f"{self.folder}: another annobridge is pushing or pulling in this folder",
+                        remedy="wait until it is done; the lock goes with it",
+                    ) from None
+            yield
+
     def push(self) -> PushResult:
         """Send the records that the server does not have yet.
 
@@ -187,7 +212,7 @@ class Campaign:
         """
         checked = self.check()
         project = self._project(checked.repeats)
-        with self._connected(project) as server:
+        with self._alone(), self._connected(project) as server:
             result = push(
                 server,
                 project,
@@ -214,7 +239,7 @@ class Campaign:
             ServerError: the sweep broke off; run it again.
         """
         project = self._project()
-        with self._connected(project) as server:
+        with self._alone(), self._connected(project) as server:
             remote = server.ensure(project, create=False)
             result = pull(
                 server,
@@ -258,8 +283,17 @@ class Campaign:
         return StatusResult(remote, progress, answers, str(self._load_state().get("cursor", "")))
 
     def annotations(self, *, history: bool = False) -> list[Annotation]:
-        """The answers pulled so far: one per person and record, or every revision."""
-        everything = self._feedback().history
+        """The answers pulled so far: one per person and record, or every revision.
+
+        Only answers of the project that was last pushed to or pulled from; a folder may have seen others.
+        """
+        state = self._load_state()
+        ours = (state.get("server"), state.get("project"))
+        everything = [
+            annotation
+            for annotation in self._feedback().history
+            if not state or (annotation.source.get("server"), annotation.source.get("project")) == ours
+        ]
         return everything if history else newest(everything)
 
     def people(self) -> dict[str, str]:

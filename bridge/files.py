@@ -173,7 +173,7 @@ def _from_json_slowly(number: int, line: str) -> Any:
     except RecursionError:
         reason = "nested too deeply"
     except json.JSONDecodeError as error:
-        reason = f"{error.msg} at character {error.pos + 1}"
+        reason = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
     except ValueError as error:
         reason = str(error)
     return Reject(number, f"not valid JSON: {reason}", "write one {...} a line")

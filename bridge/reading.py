@@ -177,6 +177,14 @@ class RecordReader:
         ]
         used = {*fields.values(), *chain.from_iterable(places[1:] for places in suggestions), self._id_column}
         metadata = [_checked_name(column) for column in columns if column not in used]
+        repeated = {spec.name: spec.repeat.max for spec in self._template.fields if spec.repeat}
+        for column in metadata:
+            stem, _, number = column.rpartition("_")
+            if stem in repeated and number.isdigit():
+                raise ValueRejected(
+                    f"{column!r:.60}: the template has {stem}_1 to {stem}_{repeated[stem]}",
+                    remedy="leave the record out, or give the column another name",
+                )
         layout = _Layout(list(fields.items()), suggestions, metadata)
         if len(self._layouts) < 1000:  # of a hostile file, every row may have columns of its own
             self._layouts[columns] = layout

@@ -149,7 +149,8 @@ def _json_rows(path: Path) -> Iterator[Row]:
             yield line, value if type(value) is dict else not_an_object(line, value)
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}:{error.lineno}: not valid JSON: {error.msg} at column {error.colno}", remedy="mend that line"
+            f"{path}:{error.lineno}: not valid JSON: {error.msg.removesuffix(' at')} at column {error.colno}",
+            remedy="mend that line",
         ) from None
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)

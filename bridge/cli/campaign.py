@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bridge.cli.output import json_option, progress, report, table
+from bridge.cli.output import json_option, progress, refuse_overwriting, report, table
 
 if TYPE_CHECKING:
     from bridge.campaign import Campaign
@@ -179,6 +179,9 @@ def push(folder: str, as_json: bool, **flags: Any) -> None:
     if result.doubled:
         lines.append(f"{len(result.doubled):,} records are there twice, such as {result.doubled[0]}")
         lines.append("  remedy: delete the copy without answers in Label Studio; push from one place at a time")
+    if result.reason and not result.unknown:
+        lines.append(f"the rest was not sent: {result.reason}")
+        lines.append("  remedy: run `annobridge push` again: it goes on from there")
     if result.unknown:
         lines.append(f"{len(result.unknown):,} records may or may not have arrived: {result.reason}")
         lines.append("  remedy: run `annobridge push` again: it looks them up before it sends anything")
@@ -262,6 +265,7 @@ def write_annotations(folder: str, as_json: bool, out: str, history: bool, **fla
     from bridge.files import write_lines
 
     with opened(folder, flags, quiet=as_json) as campaign:
+        refuse_overwriting(out, campaign.folder / campaign.config.records.path, folder=folder)
         lines = campaign.annotations(history=history)
     count = write_lines(out, (annotation.to_dict() for annotation in lines))
     report({"file": out, "annotations": count}, [f"wrote {count:,} annotations to {out}"], as_json=as_json)

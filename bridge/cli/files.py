@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.cli.campaign import campaign_options, map_flags, opened, rejected_lines
-from bridge.cli.output import json_option, progress, report, table
+from bridge.cli.output import json_option, progress, refuse_overwriting, report, table
 
 if TYPE_CHECKING:
     from bridge.annotations import Annotation
@@ -41,6 +41,7 @@ def check(file: str | None, rejects: str | None, folder: str, as_json: bool, **f
         template = load_template(flags["set__template"])
         mapping = map_flags(flags["set__records__map"])
         path = Path(rejects or "rejects.jsonl")
+        refuse_overwriting(path, file, flags["set__template"], folder=folder)
         with progress(as_json) as tell:
             reader = read_records(file, template, id_column=flags["set__records__id"], mapping=mapping)
             result = check_records(reader, template, tell)
@@ -52,6 +53,8 @@ def check(file: str | None, rejects: str | None, folder: str, as_json: bool, **f
             if not Path(folder, FILE_NAME).exists():
                 raise click.UsageError("without a campaign, --template is needed")
         with opened(folder, flags, quiet=as_json) as campaign:
+            if rejects:
+                refuse_overwriting(rejects, campaign.folder / campaign.config.records.path, folder=folder)
             result = campaign.check()
         path = campaign.out / "rejects.jsonl"
         if rejects:
@@ -81,11 +84,14 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
     from bridge.campaign import write_merged
 
     if annotations_file:
-        result = _merge_file(annotations_file, flags)
         path = Path(out or "merged.jsonl")
+        refuse_overwriting(path, annotations_file, flags["set__records__path"], flags["set__template"], folder=folder)
+        result = _merge_file(annotations_file, flags)
         write_merged(result, path)
     else:
         with opened(folder, flags, quiet=as_json) as campaign:
+            if out:
+                refuse_overwriting(out, campaign.folder / campaign.config.records.path, folder=folder)
             result = campaign.merge()
             path = Path(out) if out else campaign.out / "merged.jsonl"
             if out:
@@ -188,6 +194,8 @@ def export(
     Example:
       annobridge export --template review --records records.jsonl --merged merged.jsonl --to sft --out train
     """
+    if out:
+        refuse_overwriting(out, folder=folder)
     if merged:
         results = _export_files(kinds, formats, merged, out or "out", flags)
     else:

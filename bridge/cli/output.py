@@ -8,16 +8,18 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PARTIAL = 3
+FILE_NAME = "campaign.yaml"  # as in bridge.config, which loads too much for --help
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 
@@ -83,6 +85,18 @@ def _abandon_output() -> None:
     """Send what standard output still holds nowhere, or Python complains of it once more when it ends."""
     with suppress(OSError, ValueError):  # a stand-in for standard output may have no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def refuse_overwriting(out: str | Path, *inputs: str | Path | None, folder: str | Path = ".") -> None:
+    """Refuse to write over what a command reads, over ``campaign.yaml``, and into ``.annobridge/``.
+
+    Raises:
+        UsageError: the output is one of these.
+    """
+    path = Path(out).resolve()
+    kept = [Path(folder, FILE_NAME), *(Path(given) for given in inputs if given)]
+    if path in [one.resolve() for one in kept] or Path(folder, ".annobridge").resolve() in (path, *path.parents):
+        raise UsageError(f"{out}: that file or folder is the campaign's own or an input", remedy="name another one")
 
 
 def report(result: dict[str, Any], lines: Iterable[str], *, as_json: bool, partial: bool = False) -> None:

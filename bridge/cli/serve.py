@@ -38,9 +38,12 @@ def label_studio(port: int, data: str | None, temporary: bool, as_json: bool) ->
     import signal
     import tempfile
 
+    from bridge.errors import SetupError
     from bridge.keys import save_key
     from bridge.servers.local_label_studio import LocalLabelStudio
 
+    if data and temporary and Path(data).exists():
+        raise click.UsageError(f"--temporary would delete {data}, which is there already")
     home = Path(data) if data else Path(tempfile.mkdtemp(prefix="annobridge-")) if temporary else None
     server = LocalLabelStudio(home, port=port, say=lambda text: click.echo(text, err=True))
     # A service manager stops us with SIGTERM; the server must stop with us.
@@ -55,7 +58,9 @@ def label_studio(port: int, data: str | None, temporary: bool, as_json: bool) ->
             click.echo(f"Label Studio: {server.url}")
             click.echo(f"  log in as {server.email}; the password is in {server.home / 'credentials.json'}")
             click.echo("  the access token is in your key file; stop with Ctrl-C")
-        server.wait()
+        code = server.wait()
+        temporary = False  # its log is worth keeping
+        raise SetupError(f"Label Studio ended by itself (exit code {code})", remedy=f"see {server.log}")
     except KeyboardInterrupt:
         click.echo("stopping", err=True)
     finally:

@@ -185,7 +185,7 @@ def _empty(kind: Kind, dropped: Iterable[Dropped]) -> ExportError:
     reasons = {case.reason for case in dropped}
     remedy = next((remedies[reason] for reason in remedies if reason in reasons), "collect more answers")
     why = f"no record yields one ({counts})" if counts else "there are no records"
-    return ExportError(f"there are no {kind} rows: {why}; nothing was written", remedy=remedy)
+    return ExportError(f"there are no {kind} rows: {why}; no training file was written", remedy=remedy)
 
 
 def _trace(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from bridge.errors import UnexpectedReply, UsageError
+from bridge.errors import ServerError, UnexpectedReply, UsageError
 from bridge.files import Reject
 from bridge.records import Record, record_key
 from bridge.servers.protocol import Capabilities, Outcome, Project, Remote, RemoteProject, Server
@@ -43,7 +43,7 @@ class PushResult:
     @property
     def complete(self) -> bool:
         """Whether every record is on the server, once and as it is in the file."""
-        return not (self.rejected or self.unknown or self.changed or self.doubled)
+        return not (self.rejected or self.unknown or self.changed or self.doubled or self.reason)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -100,16 +100,24 @@ def push(server: Server, project: Project, records: Iterable[Record], *, tick: T
     result = PushResult(server.ensure(project, create=True))
     empty = result.project.records == 0
     done = 0
+    sent: list[str] = []
     for batch in _batches(records, server.capabilities.batch):
-        # An empty project cannot hold any of them, so nothing need be asked.
-        missing = batch if empty else _look_up(server, batch, result)
-        for outcome in _deliver(server, missing, result):
-            _note(result, outcome)
+        try:
+            # An empty project cannot hold any of them, so nothing need be asked.
+            missing = batch if empty else _look_up(server, batch, result)
+            for outcome in _deliver(server, missing, result):
+                _note(result, outcome)
+                sent += [outcome.key] if outcome.result == "accepted" else []
+        except ServerError as error:
+            if not result.sent:
+                raise
+            result.reason = error.reason  # what was sent is on the server, and the next push goes on from there
+            return result
         done += len(batch)
         tick(done)
         if result.unknown:
             return result
-    _check_total(server, result)
+    _check_total(server, result, sent)
     return result
 
 
@@ -169,9 +177,12 @@ def _note(result: PushResult, outcome: Outcome) -> None:
         result.reason = outcome.reason
 
 
-def _check_total(server: Server, result: PushResult) -> None:
+def _check_total(server: Server, result: PushResult, sent: list[str]) -> None:
     held = server.progress().records
     expected = result.project.records + result.sent
+    if held > expected:
+        # Somebody else pushed meanwhile; where it was the same record, a server without unique keys has it twice.
+        result.doubled += [key for key, found in server.find(sent).items() if len(found) > 1]
     if held < expected:
         raise UnexpectedReply(
             f"the server counts {held:,} records where {expected:,} should be",

@@ -194,7 +194,7 @@ def test_only_several_turns_in_the_only_format_is_an_error_that_names_one_that_c
 def test_no_rows_is_an_error_with_the_counts_and_writes_nothing(tmp_path: Path) -> None:
     records = [record for record in RECORDS if record.key in ("r3", "r4")]
     merged = [entry for entry in merge(ANNOTATIONS, REVIEW, records).merged if entry.record in ("r3", "r4")]
-    with pytest.raises(ExportError, match=r"skipped: 1, unchanged_rewrite: 1.*nothing was written"):
+    with pytest.raises(ExportError, match=r"skipped: 1, unchanged_rewrite: 1.*no training file was written"):
         export("dpo", records, merged, REVIEW, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(ExportError, match="there are no records"):

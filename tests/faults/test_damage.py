@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from bridge.campaign import Campaign
-from bridge.errors import StoreError
-from bridge.records import record_key
+from bridge.errors import StoreError, Unreachable
+from bridge.records import Record, record_key
 from bridge.servers.memory import MemoryServer
+from bridge.servers.protocol import Outcome, Project
 from bridge.sync.people import People
+from bridge.sync.push import push
+from bridge.templates import load_template
 
 ROW = {"prompt": "2 + 2?", "response": "4"}
 KEY = record_key(ROW)
@@ -119,3 +122,37 @@ class TestEditedRecords:
         (tmp_path / "records.jsonl").write_text(json.dumps({**ROW, "id": "sum-1"}))
         assert edited().push().changed == []
         assert edited().merge().merged[0].answers["rating"].value == 5
+
+
+def test_a_second_push_in_the_same_folder_waits_its_turn(
+    open_campaign: Callable[[], Campaign], server: MemoryServer
+) -> None:
+    with (
+        open_campaign()._alone(),
+        pytest.raises(StoreError, match="another annobridge is pushing or pulling in this folder"),
+    ):
+        open_campaign().push()
+    assert open_campaign().push().sent == 1
+
+
+def test_answers_of_another_project_do_not_count(
+    open_campaign: Callable[[], Campaign], server: MemoryServer, tmp_path: Path
+) -> None:
+    for project, rating in (("First", 5), ("Second", 1)):
+        made = Campaign(tmp_path, {"project": project}, server=server)
+        made.push()
+        server.annotate(KEY, "ann", {"rating": rating})
+        made.pull()
+    assert made.merge().merged[0].answers["rating"].value == 1
+
+
+def test_a_server_that_dies_in_mid_push_leaves_a_partial_result(tmp_path: Path) -> None:
+    class Dying(MemoryServer):
+        def write(self, records: Sequence[Record]) -> list[Outcome]:
+            if self.progress().records:
+                raise Unreachable("gone", remedy="start it")
+            return super().write(records)
+
+    records = [Record(fields={"prompt": str(n), "response": "x"}) for n in range(1200)]
+    result = push(Dying(), Project("Sums", load_template("rating")), records)
+    assert (result.sent, result.reason, result.complete) == (500, "gone", False)
