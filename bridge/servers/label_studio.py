@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.annotations import Annotation, utc
 from bridge.errors import Conflict, NotFound, Refused, ServerError, UnknownOutcome
-from bridge.records import Record, record_key, wire_id
+from bridge.records import FieldValue, Record, record_key, wire_id
 from bridge.servers.http import Client
 from bridge.servers.label_studio_kinds import KINDS, to_answers, to_regions
 from bridge.servers.label_studio_login import Login
@@ -219,7 +219,7 @@ class LabelStudio:
         for name in names:
             spec = template.field_for(name)
             # A field that a record does not have must still be there: Label Studio refuses a missing variable.
-            data[name] = record.fields.get(name, "" if spec is None or spec.type == "text" else [])
+            data[name] = _displayed(record.fields.get(name, "" if spec is None or spec.type == "text" else []))
         data["bridge_id"] = wire_id(record.key)
         if data["bridge_id"] != record.key:
             data["bridge_key"] = record.key
@@ -228,7 +228,12 @@ class LabelStudio:
             # The record has a key of the user's own, which does not say what people were shown.
             data["bridge_content"] = content
         task: dict[str, Any] = {"data": data}
-        answers: dict[str, Any] = {name: text for name, text in template.prefilled(record).items() if text}
+        # A browser's text box knows only line feeds.
+        answers: dict[str, Any] = {
+            name: text.replace("\r\n", "\n").replace("\r", "\n")
+            for name, text in template.prefilled(record).items()
+            if text
+        }
         best = {s.question: s for s in sorted(record.suggestions, key=lambda s: s.score or 0.0)}
         answers.update({name: suggestion.value for name, suggestion in best.items()})
         regions = to_regions({q.name: q for q in template.questions}, answers, names)
@@ -357,6 +362,16 @@ class LabelStudio:
     def _tasks(self, rules: list[Rule], include: str) -> Iterator[dict[str, Any]]:
         for tasks, _ in pages(self._http, self._id, rules, {"include": include}):
             yield from tasks
+
+
+def _displayed(value: FieldValue) -> FieldValue:
+    """A field as the page shows it right: carriage returns would break the line once more.
+
+    Each becomes one other character (before a line feed an invisible one), so that spans keep their offsets.
+    """
+    if isinstance(value, str):
+        return value.replace("\r\n", "\u2060\n").replace("\r", "\n") if "\r" in value else value
+    return [{**message, "content": str(_displayed(message["content"]))} for message in value]
 
 
 def _mark(project: Mapping[str, Any]) -> re.Match[str] | None:

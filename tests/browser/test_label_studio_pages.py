@@ -287,3 +287,17 @@ def test_titles_labels_and_guidelines_are_text_too(visit: Visit, desk: MakeDesk)
     visitor.submit()
     assert [a.answers for a in here.pull()] == [{"label": hostile}]
     assert visitor.nothing_ran()
+
+
+def test_windows_line_ends_are_one_line_break(visit: Visit, desk: MakeDesk) -> None:
+    here = desk(load_template("rewrite"))
+    fields = {"prompt": "one\r\ntwo\r\n\r\nfour", "response": "one\ntwo\n\nfour"}
+    visitor = visit("reader")
+    page = visitor.label(here.push(Record("r1", fields)))
+    texts = page.locator(".ab-card .lsf-richtext__container").all()
+    windows, unix = (text.bounding_box() for text in texts)
+    assert windows is not None
+    assert unix is not None
+    # Empty lines differ by a few pixels; a second break for each line end would add lines of twenty.
+    assert abs(windows["height"] - unix["height"]) < 10
+    assert page.locator("[data-testid='htx-textbox-content']").inner_text().strip("\n") == fields["response"]

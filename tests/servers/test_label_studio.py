@@ -91,11 +91,19 @@ class TestWhatIsOnTheServer:
         assert found["maximum_annotations"] == project.annotators_per_record
 
     def test_texts_are_stored_character_for_character(self, connect: Connect, api: Client, project: Project) -> None:
-        text = "tab\t  spaces\r\n\n<b>&amp;</b> ]]> $prompt {{x}} 😀 e\u0301 \u202e rtl \u2028 \x0b \ufeff s3://x/y"
+        text = "tab\t  spaces\n\n<b>&amp;</b> ]]> $prompt {{x}} 😀 e\u0301 \u202e rtl \u2028 \x0b \ufeff s3://x/y"
         server = connect()
         push(server, project, [Record("r", {"prompt": text, "response": text})])
         task = api.request("GET", f"/api/tasks/{server.find(['r'])['r'][0].id}/")
         assert (task["data"]["prompt"], task["data"]["response"]) == (text, text)
+
+    def test_carriage_returns_are_shown_as_line_breaks_of_the_same_length(
+        self, connect: Connect, api: Client, project: Project
+    ) -> None:
+        server = connect()
+        push(server, project, [Record("r", {"prompt": "one\r\ntwo\rthree\n", "response": "x"})])
+        shown = api.request("GET", f"/api/tasks/{server.find(['r'])['r'][0].id}/")["data"]["prompt"]
+        assert shown == "one\u2060\ntwo\nthree\n"
 
     def test_metadata_and_agents_stay_at_home(self, connect: Connect, api: Client, project: Project) -> None:
         secret = Record(
