@@ -1,9 +1,9 @@
 """How much annobridge adds to what Label Studio itself costs: push and pull against bare loops and the SDK.
 
-    python benchmarks/label_studio.py [--json] [--records 5000] [--rounds 3]
+    python benchmarks/label_studio.py [--json] [--records 5000] [--rounds 6]
 
-Starts a Label Studio of its own in a temporary folder. Both sides of each ratio run in turn, several times, in the
-same run; the ratio is that of the medians.
+Starts a Label Studio of its own in a temporary folder. All sides of a ratio run several times, in changing order, in
+the same run; the ratio is that of the medians.
 
 * push: `bridge.sync.push` of records with three suggestions, against a loop that posts the same payloads with httpx2,
   for each of several batch sizes; the best of those counts.
@@ -173,11 +173,15 @@ def _headers(server: LabelStudio) -> dict[str, str]:
 
 
 def in_turn(rounds: int, sides: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Run all sides in turn, several times, so that a busy minute hits them alike."""
+    """Run all sides several times, in a new order each time, so that a busy minute hits them alike.
+
+    In a fixed order the server's own garbage collection tends to fall on the same side again and again.
+    """
+    rng = random.Random(7)
     times: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):
-        for name, side in sides.items():
-            times[name].append(side())
+        for name in rng.sample(list(sides), len(sides)):
+            times[name].append(sides[name]())
             print(f"  round {number + 1}  {name:22} {times[name][-1]:7.2f} s", file=sys.stderr)
     return times
 
@@ -187,7 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--records", type=int, default=5000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=6)
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.annotations import Annotation, utc
 from bridge.errors import Conflict, NotFound, Refused, ServerError, UnknownOutcome
+from bridge.questions import Question
 from bridge.records import FieldValue, Record, record_key, wire_id
 from bridge.servers.http import Client
 from bridge.servers.label_studio_kinds import KINDS, to_answers, to_regions
@@ -72,6 +73,7 @@ class LabelStudio:
         self._people: dict[int, str] = {}
         self._id = ""
         self._project: Project | None = None
+        self._questions: dict[str, Question] = {}
         self._no_skips_at = -math.inf
 
     def _headers(self) -> dict[str, str]:
@@ -103,6 +105,7 @@ class LabelStudio:
                 f"{self._http.origin}: there is no project {project.title!r}", remedy="run `annobridge push` first"
             )
         self._project = project
+        self._questions = {question.name: question for question in project.template.questions}
         if not ours:
             return self._create(project)
         return self._adopt(ours[0], project, change=create)
@@ -236,7 +239,7 @@ class LabelStudio:
         }
         best = {s.question: s for s in sorted(record.suggestions, key=lambda s: s.score or 0.0)}
         answers.update({name: suggestion.value for name, suggestion in best.items()})
-        regions = to_regions({q.name: q for q in template.questions}, answers, names)
+        regions = to_regions(self._questions, answers, names)
         if regions:
             scores = [s.score for s in best.values() if s.score is not None]
             task["predictions"] = [
@@ -306,7 +309,7 @@ class LabelStudio:
         data = task["data"]
         key = str(data.get("bridge_key", data["bridge_id"]))
         content = {"content": str(data["bridge_content"])} if "bridge_content" in data else {}
-        questions = {q.name: q for q in self._bound.template.questions}
+        questions = self._questions
         annotations = []
         for found in task["annotations"]:
             cancelled = bool(found.get("was_cancelled"))

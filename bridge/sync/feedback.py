@@ -12,6 +12,9 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from pydantic_core import to_json
 
 from bridge.annotations import Annotation
 from bridge.errors import StoreError
@@ -119,7 +122,7 @@ class Feedback:
         if not lines:
             return
         # ASCII escapes can hold whatever a server sends, lone surrogates too; validation names them later.
-        text = "".join(json.dumps(line.to_dict()) + "\n" for line in lines).encode()
+        text = b"".join(_encoded(line.to_dict()) for line in lines)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "ab") as file:
@@ -139,6 +142,13 @@ class Feedback:
         self._size += len(text)
         for line in lines:
             self._remember(line)
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    try:
+        return to_json(line) + b"\n"
+    except ValueError:  # half of a surrogate pair, which only the slower encoder can escape
+        return json.dumps(line).encode() + b"\n"
 
 
 def _place(record: str, task: str) -> str:
