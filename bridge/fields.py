@@ -53,7 +53,7 @@ class FieldSpec(Part):
         if not isinstance(value, str):
             raise ValueRejected(f"{name}: {_kind(value)} where a text is expected", remedy=f"give {name} as a text")
         check_text(value, name)
-        if not value.strip():
+        if not value or value.isspace():
             raise ValueRejected(f"{name}: the text is blank", remedy=f"give {name} a text, or leave the record out")
         return value
 

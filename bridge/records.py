@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from pydantic_core import to_json
@@ -109,6 +108,9 @@ def canonical_json(value: object) -> bytes:
     return _encode_canonical(value).encode()
 
 
+_sha256 = hashlib.sha256().copy
+
+
 def record_key(fields: Mapping[str, FieldValue]) -> str:
     """The default key: the first 128 bits of SHA-256 over the fields' canonical JSON, as 32 hexadecimal digits.
 
@@ -121,7 +123,9 @@ def record_key(fields: Mapping[str, FieldValue]) -> str:
     True
     """
     try:
-        return hashlib.sha256(_canonical_fields(fields)).hexdigest()[:32]
+        digest = _sha256()  # a copy is quicker than a new one
+        digest.update(_canonical_fields(fields))
+        return digest.hexdigest()[:32]
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueRejected(
             f"fields: they have no key, because they cannot be written as JSON ({type(error).__name__})",
@@ -131,17 +135,14 @@ def record_key(fields: Mapping[str, FieldValue]) -> str:
 
 def _canonical_fields(fields: Mapping[str, FieldValue]) -> bytes:
     """The same as :func:`canonical_json`, at a quarter of its cost where all fields are texts."""
-    for value in fields.values():
-        if type(value) is not str:
-            return canonical_json(dict(fields))
-    names = tuple(fields)
-    order = _sorted(names)
+    if {*map(type, fields.values())} != _TEXTS:
+        return canonical_json(dict(fields))
+    names = [*fields]
+    order = sorted(names)
     return to_json(fields if order == names else {name: fields[name] for name in order})
 
 
-@lru_cache(maxsize=1000)
-def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(names))
+_TEXTS = {str}
 
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
