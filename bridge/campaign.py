@@ -5,26 +5,25 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bridge.annotations import Annotation, newest, utc
+from bridge.annotations import Annotation, newest
 from bridge.config import FILE_NAME, CampaignConfig, load_config
-from bridge.errors import ConfigError, InputError, StoreError, UsageError, ValueRejected
+from bridge.errors import ConfigError, InputError, UsageError
 from bridge.exporting import ExportResult, export
-from bridge.files import Reject, write_lines, write_text
+from bridge.files import Reject, write_lines
 from bridge.keys import origin
 from bridge.merging import MergeResult, Problem, check_answers, merge
 from bridge.reading import RecordReader, read_records
 from bridge.records import Record
 from bridge.servers import connect
 from bridge.servers.protocol import Progress, Project, RemoteProject, Server
+from bridge.state import State
 from bridge.sync.feedback import Feedback
 from bridge.sync.people import People
 from bridge.sync.pull import PullResult, pull
@@ -33,11 +32,6 @@ from bridge.templates import TaskTemplate, load_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None  # type: ignore[assignment]
 
 Progressing = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much (0 where nobody knows)."""
@@ -68,12 +62,15 @@ class CheckResult:
 
 @dataclass
 class StatusResult:
-    """How far a campaign is, on the server and in the store."""
+    """How far a campaign is, on the server and in the store.
+
+    ``last_pull`` is up to when the server was last asked: empty where it had no answers to show, None before any pull.
+    """
 
     project: RemoteProject
     progress: Progress
     answers: dict[str, Counter[str]]
-    last_pull: str
+    last_pull: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -139,7 +136,7 @@ class Campaign:
             )
         self.config: CampaignConfig = load_config(path, flags)
         self.template: TaskTemplate = self._load_template()
-        self.state = self.folder / ".annobridge"
+        self.state = State(self.folder / ".annobridge")
         self.out = self.folder / "out"
         self._server = server
         self._progress = progress
@@ -174,32 +171,12 @@ class Campaign:
             check_capabilities(project, self._server.capabilities)
             yield self._server
             return
-        server = connect(self.config.server, self.state)
+        server = connect(self.config.server, self.state.folder)
         try:
             check_capabilities(project, server.capabilities)
             yield server
         finally:
             server.close()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Nobody else pushes or pulls in this folder meanwhile: two pushes at once would send everything twice."""
-        path = self.state / "lock"
-        try:
-            self.state.mkdir(parents=True, exist_ok=True)
-            file = path.open("a")
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}", remedy="make the campaign's folder writable") from None
-        with file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise StoreError(
-                        f"{self.folder}: another annobridge is pushing or pulling in this folder",
-                        remedy="wait until it is done; the lock goes with it",
-                    ) from None
-            yield
 
     def push(self) -> PushResult:
         """Send the records that the server does not have yet.
@@ -212,7 +189,7 @@ class Campaign:
         """
         checked = self.check()
         project = self._project(checked.repeats)
-        with self._alone(), self._connected(project) as server:
+        with self.state.alone(), self._connected(project) as server:
             result = push(
                 server,
                 project,
@@ -223,7 +200,7 @@ class Campaign:
         result.rejected = [*checked.rejects, *refused]
         if refused:
             self._write_rejects(result.rejected)
-        self._remember(result.project, cursor=self._cursor(result.project))
+        self.state.remember(self._identity(result.project), self._cursor(result.project))
         return result
 
     def pull(self, *, full: bool = False) -> PullResult:
@@ -239,17 +216,17 @@ class Campaign:
             ServerError: the sweep broke off; run it again.
         """
         project = self._project()
-        with self._alone(), self._connected(project) as server:
+        with self.state.alone(), self._connected(project) as server:
             remote = server.ensure(project, create=False)
             result = pull(
                 server,
                 remote.id,
                 self._feedback(),
-                People(self.state),
-                cursor="" if full else self._cursor(remote),
+                People(self.state.folder),
+                cursor="" if full else self._cursor(remote) or "",
                 tick=lambda done: self._progress("pulling", done, 0),
             )
-        self._remember(remote, cursor=result.cursor)
+        self.state.remember(self._identity(remote), result.cursor)
         if result.records:
             changed = set(result.records)
             problems = self._problems()
@@ -280,14 +257,14 @@ class Campaign:
         for annotation in self.annotations():
             if not annotation.deleted:
                 answers.setdefault(annotation.annotator, Counter())[annotation.status] += 1
-        return StatusResult(remote, progress, answers, str(self._load_state().get("cursor", "")))
+        return StatusResult(remote, progress, answers, self._cursor(remote))
 
     def annotations(self, *, history: bool = False) -> list[Annotation]:
         """The answers pulled so far: one per person and record, or every revision.
 
         Only answers of the project that was last pushed to or pulled from; a folder may have seen others.
         """
-        state = self._load_state()
+        state = self.state.load()
         ours = (state.get("server"), state.get("project"))
         everything = [
             annotation
@@ -298,7 +275,7 @@ class Campaign:
 
     def people(self) -> dict[str, str]:
         """Pseudonym to name on the server. It never leaves the campaign's folder by itself."""
-        return dict(People(self.state).names)
+        return dict(People(self.state.folder).names)
 
     def merge(self) -> MergeResult:
         """Merge the answers; writes ``out/merged.jsonl`` and, for answers that cannot count, ``out/problems.jsonl``."""
@@ -353,42 +330,15 @@ class Campaign:
             export_one(wanted[0], allow_empty=False)
         return results
 
-    # What is kept between commands
-
     def _feedback(self) -> Feedback:
-        return Feedback(self.state / "feedback.jsonl")
-
-    def _load_state(self) -> dict[str, Any]:
-        path = self.state / "state.json"
-        try:
-            state = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, RecursionError):
-            raise StoreError(f"{path}: cannot be read", remedy="delete it: the next pull sweeps everything") from None
-        return state if isinstance(state, dict) else {}
+        return Feedback(self.state.folder / "feedback.jsonl")
 
     def _identity(self, remote: RemoteProject) -> dict[str, str]:
         url = self.config.server.url
         return {"server": self.config.server.kind, "origin": origin(url) if url else "", "project": remote.id}
 
-    def _cursor(self, remote: RemoteProject) -> str:
-        """Where the next pull starts; from the beginning if the project is not the one that was pulled last."""
-        state = self._load_state()
-        same = all(state.get(name) == value for name, value in self._identity(remote).items())
-        if not same or remote.created:
-            return ""
-        try:
-            cursor = utc(str(state.get("cursor", "")))
-        except ValueRejected:
-            return ""
-        # A cursor from the future would hide all that happens until then.
-        tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-        return cursor if "2000" < cursor < tomorrow else ""
-
-    def _remember(self, remote: RemoteProject, *, cursor: str) -> None:
-        state = {**self._identity(remote), "cursor": cursor}
-        write_text(self.state / "state.json", json.dumps(state, indent=2) + "\n")
+    def _cursor(self, remote: RemoteProject) -> str | None:
+        return None if remote.created else self.state.cursor(self._identity(remote))
 
 
 def write_merged(result: MergeResult, path: Path) -> None:

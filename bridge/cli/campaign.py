@@ -222,8 +222,10 @@ def status(folder: str, as_json: bool, **flags: Any) -> None:
             for who, counts in sorted(result.answers.items())
         ]
         lines += ["", *table(["annotator", "name", "submitted", "skipped", "drafts"], rows)]
+    elif result.last_pull is None:
+        lines.append("nothing was pulled yet: annobridge pull")
     else:
-        lines.append("no answers pulled yet: annobridge pull")
+        lines.append("no answers yet, as of the last pull")
     report(result.to_dict(), lines, as_json=as_json)
 
 

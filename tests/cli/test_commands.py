@@ -428,10 +428,20 @@ def test_pull_counts_what_came(campaign: Path) -> None:
     assert run("pull", "--full", "--json").json["full"] is True
 
 
+def test_status_tells_a_pull_that_found_no_answers_from_no_pull_at_all(campaign: Path) -> None:
+    run("push")
+    assert run("status").out.splitlines()[-1] == "nothing was pulled yet: annobridge pull"
+    assert run("status", "--json").json["last_pull"] is None
+    run("pull")
+    assert run("status").out.splitlines()[-1] == "no answers yet, as of the last pull"
+    run("push")
+    assert run("status").out.splitlines()[-1] == "no answers yet, as of the last pull"
+
+
 def test_status_shows_people_once_their_answers_were_pulled(campaign: Path) -> None:
     run("push")
     answer(campaign, 4)
-    assert run("status").out.splitlines()[-1] == "no answers pulled yet: annobridge pull"
+    assert run("status").out.splitlines()[-1] == "nothing was pulled yet: annobridge pull"
     run("pull")
     result = run("status")
     assert result.code == 0

@@ -128,7 +128,7 @@ def test_a_second_push_in_the_same_folder_waits_its_turn(
     open_campaign: Callable[[], Campaign], server: MemoryServer
 ) -> None:
     with (
-        open_campaign()._alone(),
+        open_campaign().state.alone(),
         pytest.raises(StoreError, match="another annobridge is pushing or pulling in this folder"),
     ):
         open_campaign().push()

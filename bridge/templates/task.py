@@ -7,35 +7,30 @@ code, a path or an address. The schema is published as JSON Schema (``annobridge
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from bridge.errors import TemplateError, ValueRejected
+from bridge.errors import ValueRejected
 from bridge.fields import FieldSpec
 from bridge.questions import (
     Bounds,
     Conditions,
-    LabelQuestion,
     Misplaced,
     Name,
     Part,
     Prose,
     Question,
-    RankingQuestion,
-    RatingQuestion,
-    SpanQuestion,
     TextQuestion,
     Title,
     Version,
     numbered,
 )
 from bridge.records import FieldValue, Record, answer_text, canonical_json
+from bridge.templates.fit import misfits
 from bridge.text import shown
-from bridge.yamlfile import Place, YamlFile, read_yaml
 
 
 class SftSource(Part):
@@ -90,6 +85,7 @@ class Training(Part):
 class TaskTemplate(Part):
     """A task: its fields, its questions and its way to training rows.
 
+    >>> from bridge.templates import load_template
     >>> template = load_template("review")
     >>> [question.name for question in template.questions]
     ['rating', 'label', 'improved_response']
@@ -106,7 +102,7 @@ class TaskTemplate(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskTemplate:
-        for place, reason in _misfits(self):
+        for place, reason in misfits(self):
             raise Misplaced(place, reason)
         return self
 
@@ -238,6 +234,7 @@ class TaskTemplate(Part):
 def condition_text(template: TaskTemplate, conditions: Conditions) -> str:
     """Conditions as a sentence for annotators.
 
+    >>> from bridge.templates import load_template
     >>> condition_text(load_template("review"), {"rating": Bounds(max=3)})
     '"How good is the response?" is 3 or lower'
     """
@@ -256,179 +253,3 @@ def condition_text(template: TaskTemplate, conditions: Conditions) -> str:
             meaning = " or ".join(titles.get(value, value) for value in condition)
         parts.append(f'"{question.title}" is {meaning}')
     return " and ".join(parts)
-
-
-_Misfit = tuple[Place, str]
-"""Where something in a template does not fit the rest, and why."""
-
-
-def _misfits(template: TaskTemplate) -> Iterator[_Misfit]:
-    yield from _name_misfits(template)
-    for index, question in enumerate(template.questions):
-        for place, reason in _question_misfits(template, question):
-            yield ("questions", index, *place), reason
-    if template.training:
-        for place, reason in _training_misfits(template, template.training):
-            yield ("training", *place), reason
-
-
-def _name_misfits(template: TaskTemplate) -> Iterator[_Misfit]:
-    repeated = [spec.name for spec in template.fields if spec.repeat]
-    seen: set[str] = set()
-    parts: list[tuple[str, int, str]] = [
-        *(("fields", index, spec.name) for index, spec in enumerate(template.fields)),
-        *(("questions", index, question.name) for index, question in enumerate(template.questions)),
-    ]
-    for kind, index, name in parts:
-        stem, _ = numbered(name) or ("", 0)
-        if name in seen:
-            yield (kind, index, "name"), f"{name!r} names two things"
-        if name.startswith("bridge_"):
-            yield (kind, index, "name"), "names that start with 'bridge_' are reserved"
-        if stem in repeated:
-            yield (kind, index, "name"), f"{name!r} looks like one of the repeated field {stem!r}"
-        seen.add(name)
-    for index, spec in enumerate(template.fields):
-        if spec.repeat and spec.name != repeated[0]:
-            yield ("fields", index, "repeat"), "only one field can be repeated"
-
-
-def _question_misfits(template: TaskTemplate, question: Question) -> Iterator[_Misfit]:
-    for place, reason in _condition_misfits(template, question.required_when):
-        yield ("required_when", *place), reason
-    if isinstance(question, TextQuestion) and question.prefill and template.field_for(question.prefill) is None:
-        yield ("prefill",), f"{question.prefill!r} is not a field"
-    if isinstance(question, SpanQuestion):
-        spec = template.field_for(question.field)
-        if spec is None or spec.type != "text":
-            yield ("field",), f"{question.field!r} is not a text field"
-    if isinstance(question, RankingQuestion):
-        items = question.items
-        if isinstance(items, str) and not any(f.name == items and f.repeat for f in template.fields):
-            yield ("items",), f"{items!r} is not a repeated field"
-        for index, item in enumerate(items if isinstance(items, list) else ()):
-            if template.field_for(item) is None:
-                yield ("items", index), f"{item!r} is not a field"
-    for index, option in enumerate(getattr(question, "options", ())):
-        if option.picks and (not isinstance(question, LabelQuestion) or template.field_for(option.picks) is None):
-            yield ("options", index, "picks"), f"{option.picks!r} must be a field, on an option of a label question"
-
-
-def _condition_misfits(template: TaskTemplate, conditions: Conditions) -> Iterator[_Misfit]:
-    questions = {question.name: question for question in template.questions}
-    for name, condition in conditions.items():
-        question = questions.get(name)
-        if question is None:
-            yield (name,), f"{name!r} is not a question"
-        elif isinstance(condition, Bounds) != isinstance(question, RatingQuestion | SpanQuestion):
-            yield (name,), f"{name!r} is a {question.type}; ratings and spans take min/max, labels a list"
-        elif not isinstance(condition, Bounds):
-            for index, value in enumerate(condition):
-                if value not in getattr(question, "values", ()):
-                    yield (name, index), f"{name!r} has no label {value!r}"
-
-
-def _training_misfits(template: TaskTemplate, training: Training) -> Iterator[_Misfit]:
-    questions = {q.name: q for q in template.questions}
-
-    def is_choice(name: str) -> bool:
-        question = questions.get(name)
-        return isinstance(question, RankingQuestion) or (
-            isinstance(question, LabelQuestion) and any(o.picks for o in question.options)
-        )
-
-    def is_text(name: str) -> bool:
-        return isinstance(questions.get(name), TextQuestion) or template.field_for(name) is not None
-
-    for index, name in enumerate(training.prompt):
-        if template.field_for(name) is None:
-            yield ("prompt", index), f"{name!r} is not a field"
-    for index, sft in enumerate(training.sft):
-        if not is_text(sft.use) and not is_choice(sft.use):
-            yield ("sft", index, "use"), f"{sft.use!r} is no field, text, preference or ranking"
-    for index, dpo in enumerate(training.dpo):
-        if dpo.pairs is not None and not is_choice(dpo.pairs):
-            yield ("dpo", index, "pairs"), f"{dpo.pairs!r} is no ranking and no label question with 'picks'"
-        for side, text in (("chosen", dpo.chosen), ("rejected", dpo.rejected)):
-            if text is not None and not is_text(text):
-                yield ("dpo", index, side), f"{text!r} is no field and no text question"
-    conditions = {("sft", index): sft.when for index, sft in enumerate(training.sft)}
-    conditions |= {("dpo", index): dpo.when for index, dpo in enumerate(training.dpo)}
-    for source, when in conditions.items():
-        for place, reason in _condition_misfits(template, when):
-            yield (*source, "when", *place), reason
-
-
-def template_folder() -> Path:
-    """Where the ready-made templates lie: inside the installed package, or beside it in a checkout."""
-    here = Path(__file__).resolve().parent
-    packaged = here / "task_templates"
-    return packaged if packaged.is_dir() else here.parent / "task_templates"
-
-
-def template_names() -> list[str]:
-    """Names of the ready-made templates, sorted.
-
-    >>> "review" in template_names()
-    True
-    """
-    return sorted(path.stem for path in template_folder().glob("*.yaml"))
-
-
-def load_template(name_or_path: str | Path) -> TaskTemplate:
-    """Load a ready-made template by name, or one's own by path (anything with a slash or ending in ``.yaml``).
-
-    Raises:
-        TemplateError: there is none, or it is wrong; names file, line and remedy.
-
-    >>> load_template("rating").title
-    'Rate a response'
-    """
-    text = str(name_or_path)
-    if isinstance(name_or_path, Path) or "/" in text or "\\" in text or text.endswith((".yaml", ".yml")):
-        path = Path(name_or_path)
-    else:
-        path = template_folder() / f"{text}.yaml"
-        if text not in template_names():
-            raise TemplateError(
-                f"there is no ready-made template {shown(text)}",
-                remedy=f"use one of {', '.join(template_names())}, or the path of your own, such as ./mine.yaml",
-            )
-    return parse_template(read_yaml(path, TemplateError))
-
-
-def parse_template(source: YamlFile) -> TaskTemplate:
-    """Check a template that was read from YAML.
-
-    Raises:
-        TemplateError: names file, line and remedy.
-    """
-    try:
-        return TaskTemplate.model_validate(source.data)
-    except ValidationError as error:
-        remedy = "see docs/templates.md, or a ready-made one: annobridge templates show review"
-        raise source.explain(error, TemplateError, remedy) from None
-
-
-def template_schema() -> dict[str, Any]:
-    """The template's JSON Schema, for editors and other tools."""
-    schema: dict[str, Any] = _without_examples(TaskTemplate.model_json_schema())
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "title": "annobridge task template",
-    }
-
-
-def _without_examples(schema: Any) -> Any:
-    """A schema whose descriptions end before the examples that a docstring has for readers of Python."""
-    if isinstance(schema, list):
-        return [_without_examples(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: value.partition(">>>")[0].strip()
-        if key == "description" and isinstance(value, str)
-        else _without_examples(value)
-        for key, value in schema.items()
-    }
