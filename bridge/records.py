@@ -20,6 +20,9 @@ from bridge.errors import ValueRejected
 Message: TypeAlias = "dict[str, str]"
 """One turn of a conversation: ``{"role": ..., "content": ...}``."""
 
+ROLES = ("system", "user", "assistant", "tool")
+"""Roles of messages that trainers know."""
+
 FieldValue: TypeAlias = "str | list[Message]"
 """A text, or a conversation."""
 

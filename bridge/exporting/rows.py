@@ -16,15 +16,12 @@ from bridge.exporting.preferences import preference
 from bridge.exporting.reasons import REASONS, Dropped, NoRow, count_reasons, tie
 from bridge.merging.merged import Merged, MergedAnswer
 from bridge.questions import Bounds, Condition, Conditions, LabelQuestion, RankingQuestion, TextQuestion, holds
-from bridge.records import Message, Record, answer_text, text_of
+from bridge.records import ROLES, Message, Record, answer_text, text_of
 from bridge.templates import DpoSource, SftSource, TaskTemplate, Training
 from bridge.text import same_text
 
 Kind: TypeAlias = Literal["sft", "dpo"]
 KINDS: tuple[Kind, ...] = ("sft", "dpo")
-
-ROLES = ("system", "user", "assistant", "tool")
-"""Roles of messages that trainers know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from bridge.questions import (
     numbered,
 )
 from bridge.records import FieldValue, Record, answer_text, canonical_json
+from bridge.templates.chats import Use, check_chat, trained_chats
 from bridge.templates.fit import misfits
 from bridge.text import shown
 
@@ -109,7 +110,7 @@ class TaskTemplate(Part):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> TaskTemplate:
         """A copy, without what was looked up in the original's fields."""
         copy = super().model_copy(update=update, deep=deep)
-        for cache in ("_by_name", "_layouts"):
+        for cache in ("_by_name", "_layouts", "_chats"):
             copy.__dict__.pop(cache, None)
         return copy
 
@@ -159,7 +160,8 @@ class TaskTemplate(Part):
         """Check a record's fields and return them in the template's order, in their one form.
 
         Raises:
-            ValueRejected: a field is missing, unknown, of the wrong type, or cannot be shown.
+            ValueRejected: a field is missing, unknown, of the wrong type, cannot be shown, or is a chat of which
+                no training row could be made.
         """
         known, unknown = self._layout(tuple(fields))
         checked: dict[str, FieldValue] = {}
@@ -182,6 +184,10 @@ class TaskTemplate(Part):
                 f"{shown(unknown)}: the template {self.name!r} has no such field",
                 remedy=f"its fields are {', '.join(self.field_names())}",
             )
+        for name, use in self._chats.items():
+            chat = checked.get(name)
+            if isinstance(chat, list):
+                check_chat(name, chat, use)
         return checked
 
     def _layout(self, names: tuple[str, ...]) -> tuple[list[tuple[str, FieldSpec]], str | None]:
@@ -204,6 +210,10 @@ class TaskTemplate(Part):
     def _layouts(self) -> dict[tuple[str, ...], tuple[list[tuple[str, FieldSpec]], str | None]]:
         # Nearly all records of a file have the same names, and looking each of them up costs more than checking it.
         return {}
+
+    @cached_property
+    def _chats(self) -> dict[str, Use]:
+        return trained_chats(self)
 
     @property
     def fingerprint(self) -> str:

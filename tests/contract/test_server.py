@@ -142,11 +142,11 @@ SAMPLES: dict[str, tuple[dict[str, Any], dict[str, Value]]] = {
         {"ranking": {"response_1": 2, "response_2": 1, "response_3": 2}},
     ),
     "chat_review": (
-        {"messages": [{"role": "<b>user</b>", "content": ODD[2]}, {"role": "assistant", "content": ODD[0]}]},
+        {"messages": [{"role": "user", "content": ODD[2]}, {"role": "assistant", "content": ODD[0]}]},
         {"rating": 5, "label": "correct"},
     ),
     "summary_review": (
-        {"transcript": [{"role": "Änne", "content": ODD[1]}], "summary": ODD[4]},
+        {"transcript": [{"role": "<b>Änne</b>", "content": ODD[1]}], "summary": ODD[4]},
         {"rating": 3, "faithfulness": "minor_errors", "improved_summary": ODD[0]},
     ),
     "action_items": (
