@@ -25,7 +25,7 @@ def connect(config: ServerConfig, state: Path) -> Server:
     Raises:
         ConfigError: the kind is unknown, or its url or key is missing or wrong.
     """
-    builtin: dict[str, Connect] = {"label-studio": _label_studio, "memory": _memory}
+    builtin: dict[str, Connect] = {"argilla": _argilla, "label-studio": _label_studio, "memory": _memory}
     if config.kind in builtin:
         return builtin[config.kind](config, state)
     others = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
@@ -36,6 +36,18 @@ def connect(config: ServerConfig, state: Path) -> Server:
         f"server.kind: this version knows no server {config.kind!r:.60}",
         remedy=f"use one of {', '.join(sorted([*builtin, *others]))}",
     )
+
+
+def _argilla(config: ServerConfig, state: Path) -> Server:
+    from bridge.keys import find_key
+    from bridge.servers.argilla import Argilla
+
+    if not config.url:
+        raise ConfigError(
+            "server.url: missing", remedy="add it to campaign.yaml, or start one: annobridge serve argilla"
+        )
+    key = find_key(config.url, config.key_env)
+    return Argilla(config.url, key, config.workspace or "", allow_http=config.allow_http)
 
 
 def _label_studio(config: ServerConfig, state: Path) -> Server:

@@ -56,7 +56,7 @@ class Client:
         self._authorize = authorize
         self.server_time = ""
         """When the last reply was sent, by the server's clock: UTC, ISO 8601 with ``Z``; empty if it did not say."""
-        self._http = httpx2.Client(
+        self._open: Callable[[], httpx2.Client] = lambda: httpx2.Client(
             base_url=self.origin,
             transport=transport,
             # Certificates are only read where they are used: that alone takes 50 ms.
@@ -66,6 +66,7 @@ class Client:
             trust_env=False,
             timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=10.0),
         )
+        self._http = self._open()
 
     def close(self) -> None:
         """Close the connections."""
@@ -80,12 +81,14 @@ class Client:
         body: object = None,
         what: str = "",
         authorized: bool = True,
+        reads: bool = False,
     ) -> Any:
         """Send one request, once, and return the parsed JSON reply (None for an empty one).
 
         Args:
             what: what this does, in a person's words, for error messages.
             authorized: send the authorisation headers; a login does without.
+            reads: this changes nothing, whatever its method, so that no failure leaves an unknown outcome.
 
         Raises:
             Unreachable, AuthError, NotFound, Refused, UnexpectedReply: nothing was written.
@@ -94,7 +97,9 @@ class Client:
         import httpx2
 
         what = what or f"{method} {path}"
-        headers = {"Accept": "application/json", **(self._authorize() if authorized else {})}
+        writes = method != "GET" and not reads
+        keys = self._authorize() if authorized else {}
+        headers = {"Accept": "application/json", **keys}
         content = None
         if body is not None:
             content = to_json(body, inf_nan_mode="constants")
@@ -109,10 +114,17 @@ class Client:
                 remedy="is the server running, and is the url in campaign.yaml right?",
             ) from None
         except httpx2.HTTPError as error:
-            raise self._unclear(method, f"{self.origin}: {type(error).__name__} while trying to {what}") from None
-        return self._read(method, reply, what)
+            self._reconnect()
+            raise _unclear(writes, f"{self.origin}: {type(error).__name__} while trying to {what}") from None
+        return self._read(writes, reply, what, keys)
 
-    def _read(self, method: Method, reply: httpx2.Response, what: str) -> Any:
+    def _reconnect(self) -> None:
+        # After a failure a server may carry out what comes on the same connection, and close it all the same
+        # (measured on Argilla: 6 requests, 4 broken connections, 5 of them carried out).
+        self._http.close()
+        self._http = self._open()
+
+    def _read(self, writes: bool, reply: httpx2.Response, what: str, keys: Mapping[str, str]) -> Any:
         status = reply.status_code
         self.server_time = _iso(reply.headers.get("date", ""))
         if 200 <= status < 300:
@@ -121,10 +133,10 @@ class Client:
             try:
                 return _parsed(reply.content)
             except (ValueError, RecursionError):
-                raise self._unclear(
-                    method, f"{self.origin}: the reply to {what} is not JSON (is this the server's address?)"
+                raise _unclear(
+                    writes, f"{self.origin}: the reply to {what} is not JSON (is this the server's address?)"
                 ) from None
-        detail = self._detail(reply)
+        detail = _detail(reply, keys)
         where = f"{self.origin}: {status} while trying to {what}{detail}"
         if 300 <= status < 400:
             raise UnexpectedReply(
@@ -136,21 +148,24 @@ class Client:
         if status == 404:
             raise NotFound(where, remedy="check the url (without /api) and the project")
         if status >= 500 or status in (408, 429):
-            raise self._unclear(method, where)
+            self._reconnect()
+            raise _unclear(writes, where)
         raise Refused(where, remedy="see the reason above")
 
-    def _detail(self, reply: httpx2.Response) -> str:
-        """The server's own short reason, where there is one, without our key and without control characters."""
-        text = _reason(reply)
-        for value in reply.request.headers.get_list("authorization"):
-            text = text.replace(value.partition(" ")[2] or value, "***")
-        text = "".join(char if char.isprintable() else " " for char in text[:300]).strip()
-        return f": {text}" if text else ""
 
-    def _unclear(self, method: Method, reason: str) -> ServerError:
-        if method == "GET":
-            return UnexpectedReply(reason, remedy="run the command again; if it stays, look at the server's log")
+def _unclear(writes: bool, reason: str) -> ServerError:
+    if writes:
         return UnknownOutcome(reason, remedy="run the command again: it looks up what arrived before it sends anything")
+    return UnexpectedReply(reason, remedy="run the command again; if it stays, look at the server's log")
+
+
+def _detail(reply: httpx2.Response, keys: Mapping[str, str]) -> str:
+    """The server's own short reason, where there is one, without our key and without control characters."""
+    text = _reason(reply)
+    for value in keys.values():
+        text = text.replace(value.partition(" ")[2] or value, "***")
+    text = "".join(char if char.isprintable() else " " for char in text[:300]).strip()
+    return f": {text}" if text else ""
 
 
 def _iso(date: str) -> str:
@@ -174,10 +189,23 @@ def _reason(reply: httpx2.Response) -> str:
         for name, messages in errors.items():
             for message in messages if isinstance(messages, list) else [messages]:
                 if isinstance(message, str):
-                    # The offending record is echoed after " :: "; it is the user's data and none of a log's business.
-                    return f"{name}: {message.split(' :: ')[0]}"
+                    return _without_data(f"{name}: {message}")
     detail = body.get("detail")
-    return detail.split(" :: ")[0] if isinstance(detail, str) else ""
+    if isinstance(detail, dict):  # Argilla: {"code", "params": {"errors": [{"loc", "msg", "input"}], "detail"}}
+        parameters = detail.get("params")
+        parameters = parameters if isinstance(parameters, dict) else {}
+        errors = parameters.get("errors")
+        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+        place = ".".join(str(part) for part in first.get("loc") or () if isinstance(part, str | int))
+        texts = [str(detail.get("code", "")).rpartition("::")[2], place, first.get("msg"), parameters.get("detail")]
+        return ": ".join(_without_data(text) for text in texts if isinstance(text, str) and text)
+    return _without_data(detail) if isinstance(detail, str) else ""
+
+
+def _without_data(text: str) -> str:
+    # The offending record is echoed after " :: " (Label Studio), the failed statement with its values after "[SQL"
+    # (Argilla); they are the user's data and none of a log's business.
+    return text.split(" :: ", maxsplit=1)[0].split("[SQL", maxsplit=1)[0]
 
 
 def _parsed(content: bytes) -> Any:

@@ -24,9 +24,10 @@ from bridge.servers.http import Client
 from bridge.servers.label_studio_kinds import KINDS, to_answers, to_regions
 from bridge.servers.label_studio_login import Login
 from bridge.servers.label_studio_page import label_config
-from bridge.servers.label_studio_replies import expect, moment, reading
 from bridge.servers.label_studio_tasks import ANSWERS, Rule, pages, rule
 from bridge.servers.protocol import Answered, Capabilities, Outcome, Page, Progress, Project, Remote, RemoteProject
+from bridge.servers.replies import expect, moment, reading
+from bridge.servers.shown import one_line_break
 
 if TYPE_CHECKING:
     import httpx2
@@ -46,7 +47,6 @@ CAPABILITIES = Capabilities(
     batch=500,
     unique_keys=False,
     incremental=True,
-    ranking_ties=True,
 )
 
 _PROJECT_FIELDS = "id,title,description,label_config,maximum_annotations,task_number,skipped_annotations_number"
@@ -275,6 +275,10 @@ class LabelStudio:
             remedy="stop other imports into this server, then run the command again",
         )
 
+    def finish(self) -> int:
+        """Nothing is kept twice here."""
+        return 0
+
     # Answers
 
     def changes(self, cursor: str = "") -> Iterator[Page]:
@@ -368,13 +372,9 @@ class LabelStudio:
 
 
 def _displayed(value: FieldValue) -> FieldValue:
-    """A field as the page shows it right: carriage returns would break the line once more.
-
-    Each becomes one other character (before a line feed an invisible one), so that spans keep their offsets.
-    """
     if isinstance(value, str):
-        return value.replace("\r\n", "\u2060\n").replace("\r", "\n") if "\r" in value else value
-    return [{**message, "content": str(_displayed(message["content"]))} for message in value]
+        return one_line_break(value)
+    return [{**message, "content": one_line_break(message["content"])} for message in value]
 
 
 def _mark(project: Mapping[str, Any]) -> re.Match[str] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import AuthError, UnexpectedReply, UnknownOutcome
 from bridge.servers.http import Client
-from bridge.servers.label_studio_replies import expect
+from bridge.servers.replies import expect
 
 if TYPE_CHECKING:
     from bridge.keys import Secret

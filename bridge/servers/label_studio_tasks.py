@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from bridge.errors import UnexpectedReply
 from bridge.servers.http import Client
-from bridge.servers.label_studio_replies import expect
+from bridge.servers.replies import expect
 
 PAGE_SIZE = 500
 

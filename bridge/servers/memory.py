@@ -24,7 +24,6 @@ CAPABILITIES = Capabilities(
     batch=500,
     unique_keys=True,
     incremental=True,
-    ranking_ties=True,
 )
 
 
@@ -138,6 +137,10 @@ class MemoryServer:
             self._held.records[record.key]["suggestions"] = [suggestion.to_dict() for suggestion in record.suggestions]
         self._save()
         return len(short)
+
+    def finish(self) -> int:
+        """Nothing is kept twice here."""
+        return 0
 
     def changes(self, cursor: str = "") -> Iterator[Page]:
         """Records whose answers changed at or after the cursor."""

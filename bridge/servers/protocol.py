@@ -7,8 +7,8 @@ point group ``annobridge.servers``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bridge.annotations import Annotation
@@ -30,7 +30,15 @@ class Capabilities:
         batch: records in one write that serve it best.
         unique_keys: whether the server itself refuses a second record with the same key.
         incremental: whether ``changes(cursor)`` costs only what changed.
-        ranking_ties: whether an annotator can give two items the same rank, or leave one out.
+        ranking_ties: whether an annotator can give two items the same rank.
+        ranking_gaps: whether an annotator can leave an item of a ranking out.
+        grows: whether a project that exists can show records with more repeated fields than any before.
+        lead_time: whether the server measures how long an answer took.
+        span_units: what the server's page counts in; our values are code points always.
+        options: question type to the fewest and the most options that a question of it may have.
+        description_length: longest description of a question.
+        guidelines_length: longest guidelines.
+        spans_per_field: how many span questions may ask about one field.
     """
 
     question_kinds: frozenset[str]
@@ -38,7 +46,15 @@ class Capabilities:
     batch: int
     unique_keys: bool
     incremental: bool
-    ranking_ties: bool
+    ranking_ties: bool = True
+    ranking_gaps: bool = True
+    grows: bool = True
+    lead_time: bool = True
+    span_units: Literal["code points", "UTF-16"] = "code points"
+    options: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    description_length: int = 10_000
+    guidelines_length: int = 10_000
+    spans_per_field: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +139,7 @@ class Server(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this server can do; known without asking it."""
+        """What this server can do; known without asking it. Only ``batch`` may change, after :meth:`ensure`."""
         ...
 
     def ensure(self, project: Project, *, create: bool) -> RemoteProject:
@@ -150,8 +166,16 @@ class Server(Protocol):
         """Send again the suggestions of those records that are there without them; how many that were."""
         ...
 
+    def finish(self) -> int:
+        """After a push: mend what the server itself keeps twice, such as its search index; how many records it was."""
+        ...
+
     def changes(self, cursor: str = "") -> Iterator[Page]:
-        """All that was answered since the cursor (empty: ever); annotators have their names on the server."""
+        """All that was answered since the cursor (empty: ever); annotators have their names on the server.
+
+        A server that is not ``incremental`` yields nothing if nothing happened since the cursor, and else everything:
+        with a cursor, records without answers too.
+        """
         ...
 
     def progress(self) -> Progress:

@@ -60,6 +60,8 @@ def pull(
     result = PullResult(Changes(), full=not cursor, cursor=cursor)
     seen: set[tuple[str, str]] = set()
     for page in server.changes(cursor):
+        # Such a server has no way to list only what changed: if it lists anything, it lists everything.
+        result.full = result.full or not server.capabilities.incremental
         lines: list[Annotation] = []
         for answered in page.records:
             seen.add((answered.key, answered.remote_id))

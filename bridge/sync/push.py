@@ -6,6 +6,7 @@ is halved until the culprit stands alone. A batch whose outcome is unknown is lo
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,6 +14,7 @@ from typing import Any
 
 from bridge.errors import ServerError, UnexpectedReply, UsageError
 from bridge.files import Reject
+from bridge.questions import Question, RankingQuestion, RatingQuestion, SpanQuestion, TextQuestion
 from bridge.records import Record, record_key
 from bridge.servers.protocol import Capabilities, Outcome, Project, Remote, RemoteProject, Server
 
@@ -75,12 +77,50 @@ def check_capabilities(project: Project, capabilities: Capabilities) -> None:
             f"this server takes {shortest} to {longest}",
             remedy="choose another project name in campaign.yaml (or --project)",
         )
-    for question in project.template.questions:
+    template = project.template
+    longest = capabilities.guidelines_length
+    if len(template.guidelines) > longest:
+        raise UsageError(
+            f"guidelines: {len(template.guidelines):,} characters; this server takes {longest:,}",
+            remedy="shorten them, or link to a page that holds them",
+        )
+    names = template.field_names(project.repeats)
+    marked: set[str] = set()
+    for question in template.questions:
+        where = f"question {question.name!r}"
         if question.type not in capabilities.question_kinds:
             raise UsageError(
-                f"question {question.name!r}: this server cannot ask a {question.type} question",
+                f"{where}: this server cannot ask a {question.type} question",
                 remedy=f"it can ask {', '.join(sorted(capabilities.question_kinds))}",
             )
+        fewest, most = capabilities.options.get(question.type, (0, sys.maxsize))
+        count = _options(question, names)
+        if not fewest <= count <= most:
+            raise UsageError(
+                f"{where}: it has {count} options; a {question.type} question of this server has {fewest} to {most}",
+                remedy="give it another option" if count < fewest else "divide it into two questions",
+            )
+        if len(question.description) > capabilities.description_length:
+            raise UsageError(
+                f"{where}: a description of {len(question.description):,} characters; this server takes "
+                f"{capabilities.description_length:,}",
+                remedy="move the rest of it into the guidelines",
+            )
+        if isinstance(question, SpanQuestion):
+            if question.field in marked and capabilities.spans_per_field == 1:
+                raise UsageError(
+                    f"{where}: this server takes one span question a field, and {question.field!r} has one already",
+                    remedy="put the labels of both into one span question",
+                )
+            marked.add(question.field)
+
+
+def _options(question: Question, names: Sequence[str]) -> int:
+    if isinstance(question, RatingQuestion):
+        return question.max - question.min + 1
+    if isinstance(question, RankingQuestion):
+        return len(question.item_names(names))
+    return 0 if isinstance(question, TextQuestion) else len(question.options)
 
 
 def push(server: Server, project: Project, records: Iterable[Record], *, tick: Tick = lambda done: None) -> PushResult:
@@ -117,6 +157,7 @@ def push(server: Server, project: Project, records: Iterable[Record], *, tick: T
         tick(done)
         if result.unknown:
             return result
+    result.repaired += server.finish()
     _check_total(server, result, sent)
     return result
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from bridge.annotations import Status
 from bridge.records import Value
+from bridge.servers.argilla import Argilla
 from bridge.servers.label_studio import LabelStudio
 from bridge.servers.local_label_studio import LocalLabelStudio
 from bridge.servers.memory import MemoryServer
 from bridge.servers.protocol import Project, Server
-from bridge.testing import LabelStudioPerson
+from bridge.testing import ArgillaPerson, LabelStudioPerson
+
+if TYPE_CHECKING:
+    from bridge.servers.local_argilla import LocalArgilla
 
 
 class Person(Protocol):
@@ -101,9 +106,34 @@ class LabelStudioBackend:
             connection.close()
 
 
+class ArgillaBackend:
+    name = "argilla"
+
+    def __init__(self, server: LocalArgilla) -> None:
+        self.server = server
+        self.open: list[Argilla] = []
+
+    def connect(self) -> Server:
+        connection = Argilla(self.server.url, self.server.api_key, self.server.workspace)
+        self.open.append(connection)
+        return connection
+
+    def person(self, name: str, project: Project) -> Person:
+        key = self.server.add_user(f"{name}@example.org").key
+        person = ArgillaPerson(self.server.url, key, self.server.workspace)
+        person.ensure(project, create=False)
+        self.open.append(person)
+        return person
+
+    def close(self) -> None:
+        for connection in self.open:
+            connection.close()
+
+
 backends: dict[str, Callable[[pytest.FixtureRequest], Backend]] = {
     "memory": lambda request: MemoryBackend(),
     "label-studio": lambda request: LabelStudioBackend(request.getfixturevalue("label_studio")),
+    "argilla": lambda request: ArgillaBackend(request.getfixturevalue("argilla")),
 }
 
 
@@ -121,4 +151,4 @@ _NUMBERS = itertools.count(1)
 @pytest.fixture
 def title() -> str:
     """A project name that no other test uses."""
-    return f"Contract {next(_NUMBERS)}"
+    return f"Contract {os.getpid()} {next(_NUMBERS)}"

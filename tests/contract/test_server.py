@@ -62,18 +62,44 @@ class TestProject:
         reworded = RATING.model_copy(update={"guidelines": "Be strict."})
         assert backend.connect().ensure(Project(title, reworded), create=True).id == first.id
 
-    def test_it_grows_for_records_with_more_responses(self, backend: Backend, title: str) -> None:
+    def test_it_grows_for_records_with_more_responses_or_says_that_it_cannot(
+        self, backend: Backend, title: str
+    ) -> None:
         ranking = load_template("ranking")
         two = Record("two", {"prompt": "p", "response_1": "a", "response_2": "b"})
         four = Record("four", {"prompt": "p", **{f"response_{n}": f"r{n}" for n in range(1, 5)}})
         push(backend.connect(), Project(title, ranking, repeats=2), [two])
-        push(backend.connect(), Project(title, ranking, repeats=4), [two, four])
-        project = Project(title, ranking, repeats=4)
-        person = backend.person("ann", project)
-        person.annotate("four", {"ranking": {"response_4": 1, "response_1": 2}})
+        longer = Project(title, ranking, repeats=4)
+        if not backend.connect().capabilities.grows:
+            with pytest.raises(Conflict, match="repeated"):
+                push(backend.connect(), longer, [two, four])
+            return
+        push(backend.connect(), longer, [two, four])
+        person = backend.person("ann", longer)
+        given: dict[str, Value] = {"response_4": 1, "response_1": 2, "response_2": 3, "response_3": 4}
+        person.annotate("four", {"ranking": given})
         server = backend.connect()
         server.ensure(Project(title, ranking), create=False)
-        assert answers_by_key(server)["four"][0].answers == {"ranking": {"response_4": 1, "response_1": 2}}
+        assert answers_by_key(server)["four"][0].answers == {"ranking": given}
+
+    def test_cards_of_responses_that_a_record_has_not_are_no_answers(self, backend: Backend, title: str) -> None:
+        ranking = load_template("ranking")
+        two = Record("two", {"prompt": "p", "response_1": "a", "response_2": "b"})
+        three = Record("three", {"prompt": "p", **{f"response_{n}": f"r{n}" for n in range(1, 4)}})
+        project = Project(title, ranking, repeats=3)
+        server = backend.connect()
+        push(server, project, [two, three])
+        backend.person("ann", project).annotate("two", {"ranking": {"response_2": 1, "response_1": 2}})
+        assert answers_by_key(server)["two"][0].answers == {"ranking": {"response_2": 1, "response_1": 2}}
+
+    def test_a_response_is_left_out_of_a_ranking_where_the_server_can(self, backend: Backend, title: str) -> None:
+        project = Project(title, load_template("ranking"), repeats=3)
+        server = backend.connect()
+        push(server, project, [Record("r", {"prompt": "p", **{f"response_{n}": f"r{n}" for n in range(1, 4)}})])
+        backend.person("ann", project).annotate("r", {"ranking": {"response_3": 1, "response_1": 2}})
+        (annotation,) = answers_by_key(server)["r"]
+        left_out = "response_2" not in annotation.answers["ranking"]  # type: ignore[operator]
+        assert left_out is server.capabilities.ranking_gaps
 
 
 class TestRecords:
@@ -204,8 +230,10 @@ class TestAnswers:
         backend.person("ann", project).annotate("r", {"rating": 2}, lead_time_s=3.5)
         backend.person("bo", project).annotate("r", {"rating": 5}, lead_time_s=7)
         found = answers_by_key(server)["r"]
-        seen = {a.annotator: (a.answers["rating"], a.status, a.lead_time_s) for a in found}
-        assert seen == {"ann@example.org": (2, "submitted", 3.5), "bo@example.org": (5, "submitted", 7)}
+        seen = {a.annotator: (a.answers["rating"], a.status) for a in found}
+        assert seen == {"ann@example.org": (2, "submitted"), "bo@example.org": (5, "submitted")}
+        times = [a.lead_time_s for a in sorted(found, key=lambda a: a.annotator)]
+        assert times == ([3.5, 7] if server.capabilities.lead_time else [None, None])
 
     def test_a_skip_is_discarded_and_has_no_answers(self, backend: Backend, title: str) -> None:
         project = Project(title, RATING)

@@ -1,4 +1,4 @@
-"""Label Studio: reading replies that may have any shape, for untrusted is what every server is."""
+"""Reading replies that may have any shape, for untrusted is what every server is."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any, ParamSpec, TypeVar
 from bridge.annotations import utc
 from bridge.errors import BridgeError, UnexpectedReply, ValueRejected
 
+_REMEDY = "check url and kind in campaign.yaml: Label Studio must be 1.20 or newer, Argilla 2.0 or newer"
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def reading(verb: Callable[P, R]) -> Callable[P, R]:
-    """Say so in one error if a reply has another shape than Label Studio's."""
+    """Say so in one error if a reply has another shape than the server's should have."""
 
     @wraps(verb)
     def read(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -24,8 +26,8 @@ def reading(verb: Callable[P, R]) -> Callable[P, R]:
             if isinstance(error, BridgeError):
                 raise
             raise UnexpectedReply(
-                f"the server's reply has a shape that Label Studio's has not ({type(error).__name__}: {error!s:.60})",
-                remedy="check the url in campaign.yaml, and that the server is Label Studio 1.20 or newer",
+                f"the server's reply has an unexpected shape ({type(error).__name__}: {error!s:.60})",
+                remedy=_REMEDY,
             ) from error
 
     return read
@@ -40,8 +42,8 @@ def expect(reply: object, name: str, kind: type) -> Any:
     value = reply.get(name) if isinstance(reply, dict) else None
     if not isinstance(value, kind):
         raise UnexpectedReply(
-            f"the server's reply has no {name!r}: this is not the Label Studio that was expected",
-            remedy="check the url in campaign.yaml, and that the server is Label Studio 1.20 or newer",
+            f"the server's reply has no {name!r}: this is not the server that was expected",
+            remedy=_REMEDY,
         )
     return value
 
@@ -55,4 +57,4 @@ def moment(text: object) -> str:
     try:
         return utc(str(text)) if text else ""
     except ValueRejected as error:
-        raise UnexpectedReply(f"the server's reply has a {error.reason}", remedy="is it Label Studio?") from None
+        raise UnexpectedReply(f"the server's reply has a {error.reason}", remedy=_REMEDY) from None
