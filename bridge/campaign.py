@@ -43,12 +43,16 @@ def _silent(what: str, done: int, total: int) -> None:
 
 @dataclass
 class CheckResult:
-    """What a file would become: how many records would be pushed, and which rows would be rejected, and why."""
+    """What a file would become: how many records would be pushed, and which rows would be rejected, and why.
+
+    ``left_out`` names columns, or cells of them, that would be in no record.
+    """
 
     records: int = 0
     repeats: int = 0
     suggestions: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -56,7 +60,8 @@ class CheckResult:
             "records": self.records,
             "suggestions": self.suggestions,
             "rejected": len(self.rejects),
-            "rejects": [reject.to_dict() for reject in self.rejects[:20]],
+            "rejects": [reject.to_dict() for reject in self.rejects[:100]],
+            "left_out": self.left_out,
         }
 
 
@@ -97,6 +102,7 @@ def check(reader: RecordReader, template: TaskTemplate, progress: Progressing = 
             progress("reading", result.records, 0)
     result.suggestions = dict(sorted(suggested.items()))
     result.rejects = reader.rejects
+    result.left_out = reader.left_out
     return result
 
 
@@ -198,6 +204,7 @@ class Campaign:
             )
         refused = result.rejected
         result.rejected = [*checked.rejects, *refused]
+        result.left_out = checked.left_out
         if refused:
             self._write_rejects(result.rejected)
         self.state.remember(self._identity(result.project), self._cursor(result.project))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -41,7 +42,8 @@ def read_records(
 
     A row is either a line of ``records.jsonl`` (its ``fields`` is an object) or a plain row. Of a plain row, columns
     named like a field become that field; columns named like a question become a suggestion for it, with its
-    confidence in ``QUESTION.score`` and its maker in ``QUESTION.agent``; all others become metadata.
+    confidence in ``QUESTION.score`` and its maker in ``QUESTION.agent``; all others become metadata. Columns that
+    can be nothing of all this are named in ``left_out``.
 
     Args:
         path: JSONL, JSON, CSV, Parquet, or a dataset saved on disk.
@@ -72,8 +74,8 @@ class _Layout:
 
     fields: list[tuple[str, str]]
     """Field name and column."""
-    suggestions: list[tuple[Question, str, str | None, str | None]]
-    """Question, and the columns of value, score and agent."""
+    suggestions: list[tuple[Question, str | None, str | None, str | None]]
+    """Question, and the columns of value, score and agent; at least one of them is there."""
     metadata: list[str]
 
 
@@ -84,6 +86,7 @@ class RecordReader:
         rows: how many rows have been seen.
         rejects: the rows that did not become records, with their reasons.
         duplicates: how many of those rejected are the same record as an earlier one.
+        left_out: columns, or cells of them, that are in no record, and why.
     """
 
     def __init__(
@@ -97,6 +100,9 @@ class RecordReader:
         self.rows = 0
         self.rejects: list[Reject] = []
         self.duplicates = 0
+        self.left_out: dict[str, str] = {}
+        self._foreign = rows.foreign
+        self._alone: Counter[str] = Counter()
         self._template = template
         self._questions = {question.name: question for question in template.questions}
         self._id_column = id_column
@@ -171,12 +177,16 @@ class RecordReader:
         column_of = {name: name for name in columns if name not in self._mapping} | self._mapping
         fields = {name: column for name, column in column_of.items() if self._template.field_for(name) is not None}
         suggestions = [
-            (question, column_of[name], column_of.get(f"{name}.score"), column_of.get(f"{name}.agent"))
+            (question, *places)
             for name, question in self._questions.items()
-            if name in column_of
+            if any(places := (column_of.get(name), column_of.get(f"{name}.score"), column_of.get(f"{name}.agent")))
         ]
         used = {*fields.values(), *chain.from_iterable(places[1:] for places in suggestions), self._id_column}
-        metadata = [_checked_name(column) for column in columns if column not in used]
+        others = [column for column in columns if column not in used]
+        self.left_out |= {
+            column: f"{self._foreign[column]:.60} cannot be metadata" for column in others if column in self._foreign
+        }
+        metadata = [_checked_name(column) for column in others if column not in self._foreign]
         repeated = {spec.name: spec.repeat.max for spec in self._template.fields if spec.repeat}
         for column in metadata:
             stem, _, number = column.rpartition("_")
@@ -233,8 +243,17 @@ class RecordReader:
                 if type(value) is float or type(value) is dict:
                     value = _mended(question, value)
                 suggestions.append(self._suggestion(question, value, score, get(agent_column), None, fields))
+            elif score is not None or get(agent_column):
+                self._note_alone(question, {score_column: score, agent_column: get(agent_column)})
         metadata = {name: _plain_value(row[name], name, MAX_DEPTH) for name in layout.metadata}
         return Record(key or record_key(fields), fields, tuple(suggestions), metadata)
+
+    def _note_alone(self, question: Question, cells: Mapping[str | None, Any]) -> None:
+        for column, cell in cells.items():
+            if column is not None and cell not in (None, ""):
+                self._alone[column] += 1
+                rows = f"{self._alone[column]:,} row{'s' if self._alone[column] > 1 else ''}"
+                self.left_out[column] = f"{rows} without a suggestion for {question.name}"
 
     def _parsed(self, cells: dict[str, Any]) -> dict[str, Any]:
         """Fields from CSV cells: messages are written as JSON, and an empty cell may mean no field."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from bridge.errors import InputError, UsageError
 from bridge.files import MAX_LINE, Reject, Row, not_an_object, read_lines, text_chunks, text_lines
@@ -39,12 +39,14 @@ class Rows:
         format: what it is.
         columns: names of its columns; None in JSON and JSONL, where every row names its own.
         rows: line numbers, each with a row or the reason why it cannot be read.
+        foreign: columns whose values JSON cannot express, such as binary data, and the name of their type.
     """
 
     path: Path
     format: Format
     columns: list[str] | None
     rows: Iterator[Row]
+    foreign: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows
@@ -67,11 +69,11 @@ def read_rows(path: str | Path) -> Rows:
     """
     path = Path(path)
     format_ = _format(path)
-    columns, rows = _READERS[format_](path)
-    first = next(rows, None)
+    opened = _READERS[format_](path)
+    first = next(opened.rows, None)
     if first is None:
         raise InputError(f"{path}: there are no rows in it", remedy="is this the right file?")
-    return Rows(path, format_, columns, chain([first], rows))
+    return Rows(path, format_, opened.columns, chain([first], opened.rows), opened.foreign)
 
 
 def _format(path: Path) -> Format:
@@ -112,18 +114,21 @@ def _is_json(text: str) -> bool:
     return True
 
 
-_Opened: TypeAlias = "tuple[list[str] | None, Iterator[Row]]"
+class _Opened(NamedTuple):
+    columns: list[str] | None
+    rows: Iterator[Row]
+    foreign: Mapping[str, str] = {}
 
 
 def _read_jsonl(path: Path) -> _Opened:
-    return None, read_lines(path)
+    return _Opened(None, read_lines(path))
 
 
 # -- JSON
 
 
 def _read_json(path: Path) -> _Opened:
-    return None, _json_rows(path)
+    return _Opened(None, _json_rows(path))
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
@@ -173,6 +178,8 @@ def _walk(text: str, at: int, *, to_end: bool = True) -> Iterator[tuple[int, Any
         if text.startswith(closing, at):
             break
         at = _skip_space(text, _expect(",", text, at))
+        if text.startswith(closing, at):
+            raise json.JSONDecodeError(f"a comma before {closing!r}", text, at)
     if to_end and _skip_space(text, at + 1) < len(text):
         raise json.JSONDecodeError("more text after the end", text, at + 1)
 
@@ -217,16 +224,22 @@ def _read_csv(path: Path) -> _Opened:
     twice = [name for name in header if header.count(name) > 1]
     if twice:
         raise InputError(f"{path}:1: two columns are named {twice[0]!r:.60}", remedy="give each its own name")
-    return header, _csv_rows(reader, header)
+    return _Opened(header, _csv_rows(path, reader, header))
 
 
-def _csv_rows(reader: Any, header: list[str]) -> Iterator[Row]:
+def _csv_rows(path: Path, reader: Any, header: list[str]) -> Iterator[Row]:
     while True:
         line = reader.line_num + 1
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            yield line, Reject(line, f"not valid CSV: {error}", 'write " inside quotes as "", and close the quotes')
+            reason, at = f"not valid CSV: {error}", line
+            if str(error) == "unexpected end of data":
+                at = _open_quote(path, line)
+                reason = f"not valid CSV: the quote that opens in line {at} is never closed"
+            if reader.line_num > at:
+                reason += f"; lines {at} to {reader.line_num} were swallowed by it"
+            yield line, Reject(line, reason, 'write " inside quotes as "", and close the quotes')
             continue
         if cells is None:
             return
@@ -235,6 +248,17 @@ def _csv_rows(reader: Any, header: list[str]) -> Iterator[Row]:
         elif cells:
             count = f"{len(cells)} cell{'s' if len(cells) != 1 else ''}"
             yield line, Reject(line, f"{count} where the header has {len(header)}", "quote cells that hold a comma")
+
+
+def _open_quote(path: Path, start: int) -> int:
+    """The line with the quote that is never closed, in the row that starts at line ``start`` and takes all the rest."""
+    opened, is_open = start, False
+    for number, line in enumerate(text_lines(path), 1):
+        quotes = line.replace('""', "").count('"') if number >= start else 0
+        is_open ^= quotes % 2 == 1
+        if quotes and is_open:
+            opened = number
+    return opened
 
 
 # -- Parquet and Arrow
@@ -249,7 +273,9 @@ def _read_parquet(path: Path) -> _Opened:
         file = ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, "Parquet", error) from None
-    return _columns(path, file.schema_arrow), _table_rows(path, "Parquet", file.iter_batches(batch_size=_BATCH))
+    schema = file.schema_arrow
+    rows = _table_rows(path, "Parquet", file.iter_batches(batch_size=_BATCH))
+    return _Opened(_columns(path, schema), rows, _foreign(pa, schema))
 
 
 def _read_dataset(path: Path) -> _Opened:
@@ -270,10 +296,11 @@ def _read_dataset(path: Path) -> _Opened:
     pa = _pyarrow(path)
     try:
         with pa.OSFile(str(files[0])) as source, pa.ipc.open_stream(source) as stream:
-            columns = _columns(path, stream.schema)
+            schema = stream.schema
     except (OSError, pa.ArrowException) as error:
         raise _damaged(files[0], "Arrow", error) from None
-    return columns, _table_rows(path, "Arrow", _arrow_batches(pa, files))
+    rows = _table_rows(path, "Arrow", _arrow_batches(pa, files))
+    return _Opened(_columns(path, schema), rows, _foreign(pa, schema))
 
 
 def _described(path: Path, name: str) -> list[str]:
@@ -301,20 +328,42 @@ def _table_rows(path: Path, kind: str, batches: Iterator[Any]) -> Iterator[Row]:
     number = 0
     try:
         for batch in batches:
-            for row in _in_microseconds(pa, batch).to_pylist():
+            for row in _tidied(pa, batch).to_pylist():
                 number += 1
                 yield number, row
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _damaged(path, kind, error, f"after row {number}: ") from None
 
 
-def _in_microseconds(pa: Any, batch: Any) -> Any:
-    # Python's own times have no nanoseconds; without this the result would depend on whether pandas is installed.
-    for index, field in enumerate(batch.schema):
-        if pa.types.is_timestamp(field.type) and field.type.unit == "ns":
-            column = batch.column(index).cast(pa.timestamp("us", field.type.tz), safe=False)
-            batch = batch.set_column(index, field.name, column)
+def _tidied(pa: Any, batch: Any) -> Any:
+    """A batch whose values mean the same in Python: times in microseconds, and no value where pandas wrote NaN."""
+    for index, (name, kind) in enumerate(zip(batch.schema.names, batch.schema.types, strict=True)):
+        column = batch.column(index)
+        if pa.types.is_timestamp(kind) and kind.unit == "ns":
+            # Python's own times have no nanoseconds; else the result would depend on whether pandas is installed.
+            tidied = column.cast(pa.timestamp("us", kind.tz), safe=False)
+        elif pa.types.is_floating(kind):
+            tidied = pa.compute.if_else(pa.compute.is_nan(column), None, column)
+        else:
+            continue
+        batch = batch.set_column(index, name, tidied)
     return batch
+
+
+def _foreign(pa: Any, schema: Any) -> dict[str, str]:
+    """Columns of a type that JSON has no value for, and the type's name."""
+    return {column.name: str(column.type) for column in schema if not _fits_json(pa.types, column.type)}
+
+
+def _fits_json(types: Any, type_: Any) -> bool:
+    if types.is_struct(type_):
+        return all(_fits_json(types, part.type) for part in type_)
+    if types.is_list(type_) or types.is_large_list(type_) or types.is_fixed_size_list(type_):
+        return _fits_json(types, type_.value_type)
+    if types.is_dictionary(type_):
+        return _fits_json(types, type_.value_type)
+    plain = ("null", "boolean", "integer", "floating", "string", "large_string", "date", "time", "timestamp")
+    return any(getattr(types, f"is_{name}")(type_) for name in plain)
 
 
 def _columns(path: Path, schema: Any) -> list[str]:
@@ -333,6 +382,7 @@ def _damaged(path: Path, kind: str, error: Exception, where: str = "") -> InputE
 def _pyarrow(path: Path) -> Any:
     try:
         import pyarrow as pa
+        import pyarrow.compute
     except ImportError:
         raise UsageError(
             f"{path}: reading Parquet files and saved datasets needs pyarrow, which is not installed",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,29 @@ def test_cells_of_csv_are_read_as_what_their_column_takes(tmp_path: Path) -> Non
 
 
 def test_a_null_is_no_suggestion(tmp_path: Path) -> None:
-    ((record,), _) = read(tmp_path, [{**GOOD, "rating": None, "rating.score": 0.4}])
-    assert record.suggestions == ()
+    ((record,), reader) = read(tmp_path, [{**GOOD, "rating": None, "rating.score": None}])
+    assert (record.suggestions, reader.left_out) == ((), {})
+
+
+@pytest.mark.parametrize("gap", [{}, {"rating": None}])
+def test_a_score_or_agent_without_a_suggestion_is_left_out_and_named(tmp_path: Path, gap: dict[str, None]) -> None:
+    alone = {**gap, "rating.score": 0.4, "rating.agent": "judge"}
+    rows = [
+        {**GOOD, **alone},
+        {**GOOD, "prompt": "q", **alone, "rating.agent": ""},
+        {**GOOD, "prompt": "p", "rating": 4},
+    ]
+    records, reader = read(tmp_path, rows)
+    assert [(record.metadata, len(record.suggestions)) for record in records] == [({}, 0), ({}, 0), ({}, 1)]
+    assert reader.left_out == {
+        "rating.score": "2 rows without a suggestion for rating",
+        "rating.agent": "1 row without a suggestion for rating",
+    }
+
+
+def test_a_mapped_score_without_a_suggestion_is_named_by_its_column(tmp_path: Path) -> None:
+    _, reader = read_csv(tmp_path, "prompt,response,sure\nq,a,0.5\n", mapping={"rating.score": "sure"})
+    assert reader.left_out == {"sure": "1 row without a suggestion for rating"}
 
 
 def test_a_rating_that_a_table_has_made_a_float_is_a_whole_number(tmp_path: Path) -> None:
@@ -132,14 +154,51 @@ def test_dates_of_parquet_become_iso_text_whatever_else_is_installed(tmp_path: P
     assert record.metadata["when"] == "2023-11-14T22:13:20" + ("" if unit == "s" else ".123456")
 
 
-def test_bytes_of_parquet_are_rejected(tmp_path: Path) -> None:
+def read_table(folder: Path, columns: dict[str, Any], **options: Any) -> tuple[list[Record], RecordReader]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    parquet.write_table(pa.table({"prompt": ["q"], "response": ["a"], "image": [b"\x89PNG"]}), tmp_path / "a.parquet")
-    reader = read_records(tmp_path / "a.parquet", REVIEW)
-    assert list(reader) == []
-    assert "metadata 'image': bytes" in reader.rejects[0].reason
+    parquet.write_table(pa.table({"prompt": ["q"], "response": ["a"], **columns}), folder / "a.parquet")
+    reader = read_records(folder / "a.parquet", REVIEW, **options)
+    return list(reader), reader
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([b"\x89PNG"], "binary"),
+        ([{"bytes": b"\x89PNG", "path": "a.png"}], "struct<bytes: binary, path: string>"),
+        ([[b"\x89PNG"]], "list<element: binary>"),
+        ([Decimal("1.50")], "decimal128(3, 2)"),
+        ([timedelta(days=1)], "duration[us]"),
+    ],
+)
+def test_a_column_that_cannot_be_metadata_is_left_out_and_named(tmp_path: Path, values: list[Any], kind: str) -> None:
+    ((record,), reader) = read_table(tmp_path, {"image": values, "source": ["faq"]})
+    assert record.metadata == {"source": "faq"}
+    assert reader.rejects == []
+    assert reader.left_out == {"image": f"{kind} cannot be metadata"}
+
+
+def test_a_binary_column_that_is_mapped_to_a_field_rejects_its_rows(tmp_path: Path) -> None:
+    records, reader = read_table(tmp_path, {"image": [b"\x89PNG"]}, mapping={"response": "image"})
+    assert (records, reader.left_out) == ([], {})
+    assert reader.rejects[0].reason == "response: bytes where a text is expected"
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+def test_nan_in_a_table_is_no_value(tmp_path: Path, kind: str) -> None:
+    import numpy as np
+
+    gap = np.array([np.nan], dtype=kind)
+    ((record,), reader) = read_table(tmp_path, {"rating": gap, "rating.score": gap, "temperature": gap})
+    assert (record.suggestions, record.metadata) == ((), {"temperature": None})
+    assert (reader.rejects, reader.left_out) == ([], {})
+
+
+def test_an_infinite_number_in_a_table_is_rejected(tmp_path: Path) -> None:
+    _, reader = read_table(tmp_path, {"temperature": [float("inf")]})
+    assert reader.rejects[0].reason == "metadata 'temperature': inf is not a JSON value"
 
 
 # -- the map and the id

@@ -105,6 +105,9 @@ def test_json_lines_named_json_are_read(tmp_path: Path) -> None:
         ('[{"a": 1},\n{"a": 2}', r"a\.json:2: not valid JSON"),
         ('[{"a": 1}]\n[]', r"a\.json:1: not valid JSON: more text"),
         ('[{"a": 1}\n{"a": 2}]', r"a\.json:2: not valid JSON: ',' is missing"),
+        ('[{"a": 1},]', r"a\.json:1: not valid JSON: a comma before ']' at column 11"),
+        ('{"rows": [{"a": 1}],\n}', r"a\.json:2: not valid JSON: a comma before '}'"),
+        ('{"rows": [{"a": 1},]}', "not valid JSON"),
         ('{"a" 1}', "':' is missing"),
         ('{"a": [{}], "b": [{}]}', "2 lists of rows"),
         ('{"a": 1}', "no lists of rows"),
@@ -157,7 +160,25 @@ def test_a_quote_that_is_never_closed_is_rejected_where_it_opens(tmp_path: Path)
     _, (line, rejected) = read_rows(tmp_path / "a.csv")
     assert line == 3
     assert isinstance(rejected, Reject)
+    assert rejected.reason == (
+        "not valid CSV: the quote that opens in line 3 is never closed; lines 3 to 4 were swallowed by it"
+    )
     assert "close the quotes" in rejected.remedy
+
+
+def test_the_open_quote_is_named_also_where_its_row_starts_earlier(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('a,b\n"1\n1","4\n5,6\n7,8\n')
+    ((line, rejected),) = read_rows(tmp_path / "a.csv")
+    assert (line, isinstance(rejected, Reject)) == (2, True)
+    assert "the quote that opens in line 3 is never closed; lines 3 to 5 were swallowed" in str(rejected)
+
+
+def test_a_quote_that_a_later_one_closes_names_the_lines_between(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('a,b\n1,"x\n3,4\n5,"y"\n7,8\n')
+    rejected, row = rows_of(tmp_path / "a.csv")
+    assert isinstance(rejected, Reject)
+    assert rejected.reason.endswith("lines 2 to 4 were swallowed by it")
+    assert row == {"a": "7", "b": "8"}
 
 
 def test_a_cell_may_be_as_long_as_a_text(tmp_path: Path) -> None:

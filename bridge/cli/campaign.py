@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -169,6 +169,7 @@ def push(folder: str, as_json: bool, **flags: Any) -> None:
         result = campaign.push()
     lines = [
         f"{result.sent:,} records sent, {result.present:,} were there already",
+        *left_out_lines(result.left_out),
         *rejected_lines(result.rejected, campaign.out / "rejects.jsonl"),
     ]
     if result.repaired:
@@ -196,6 +197,11 @@ def rejected_lines(rejects: list[Reject], path: Path) -> list[str]:
     shown = [f"  line {r.line}: {r.reason}" if r.line else f"  {r.key}: {r.reason}" for r in rejects[:3]]
     more = [f"  and {len(rejects) - 3:,} more"] if len(rejects) > 3 else []
     return [f"{len(rejects):,} rejected (see {path}):", *shown, *more]
+
+
+def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
+    """Columns that are in no record, and why."""
+    return [f"left out: {column!r:.60} ({why})" for column, why in left_out.items()]
 
 
 @click.command()

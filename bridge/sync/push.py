@@ -30,6 +30,7 @@ class PushResult:
     ``rejected`` say why they are not, and ``unknown`` keys may or may not be there: the next push looks them up first.
     ``changed`` keys are there with another text than the file has now: people go on to see the old one.
     ``doubled`` keys are there more than once, which only another push at the same time can have caused.
+    ``left_out`` names columns of the file, or cells of them, that are in no record, and why.
     """
 
     project: RemoteProject
@@ -40,6 +41,7 @@ class PushResult:
     doubled: list[str] = field(default_factory=list)
     rejected: list[Reject] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
     reason: str = ""
 
     @property
@@ -59,6 +61,8 @@ class PushResult:
             "changed": self.changed[:100],
             "doubled": self.doubled[:100],
             "rejected": len(self.rejected),
+            "rejects": [reject.to_dict() for reject in self.rejected[:100]],
+            "left_out": self.left_out,
             "unknown": len(self.unknown),
             "reason": self.reason,
         }

@@ -428,6 +428,24 @@ def test_pull_counts_what_came(campaign: Path) -> None:
     assert run("pull", "--full", "--json").json["full"] is True
 
 
+@pytest.mark.parametrize("command", ["check", "push"])
+def test_what_is_left_out_of_the_records_is_named_and_everything_else_goes_on(campaign: Path, command: str) -> None:
+    write_rows(campaign / "records.jsonl", {**GOOD, "rating.agent": "judge"})
+    result = run(command)
+    assert result.code == 0
+    assert "left out: 'rating.agent' (1 row without a suggestion for rating)" in result.out.splitlines()
+    assert run(command, "--json").json["left_out"] == {"rating.agent": "1 row without a suggestion for rating"}
+
+
+def test_push_tells_programs_why_rows_were_rejected(campaign: Path) -> None:
+    write_rows(campaign / "records.jsonl", GOOD, *({"prompt": f"p{number}"} for number in range(150)))
+    result = run("push", "--json")
+    assert (result.code, result.json["rejected"], len(result.json["rejects"])) == (3, 150, 100)
+    first = json.loads((campaign / "out" / "rejects.jsonl").read_text().partition("\n")[0])
+    assert result.json["rejects"][0] == first
+    assert (first["line"], first["reason"]) == (2, "response: missing")
+
+
 def test_status_tells_a_pull_that_found_no_answers_from_no_pull_at_all(campaign: Path) -> None:
     run("push")
     assert run("status").out.splitlines()[-1] == "nothing was pulled yet: annobridge pull"
