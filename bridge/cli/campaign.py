@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FLAGS: list[tuple[tuple[str, ...], Any, dict[str, Any]]] = [
-    (("server", "kind"), "--server", {"help": "Kind of server: label-studio or memory.", "metavar": "KIND"}),
+    (("server", "kind"), "--server", {"help": "Kind of server: argilla, label-studio or memory.", "metavar": "KIND"}),
     (("server", "url"), "--url", {"help": "Address of the server.", "metavar": "URL"}),
     (("server", "key_env"), "--key-env", {"help": "Environment variable with the key.", "metavar": "NAME"}),
     (("server", "workspace"), "--workspace", {"help": "Workspace (Argilla).", "metavar": "NAME"}),
@@ -251,6 +251,8 @@ def pull(folder: str, as_json: bool, full: bool, **flags: Any) -> None:
         result = campaign.pull(full=full)
     c = result.changes
     lines = [f"{c.new:,} new answers, {c.edited:,} edited, {c.withdrawn:,} withdrawn, {c.unchanged:,} as before"]
+    if result.note:
+        lines.append(result.note)
     if result.problems:
         lines.append(
             f"{len(result.problems):,} of them are wrong or incomplete (see {campaign.out / 'problems.jsonl'}):"

@@ -481,33 +481,41 @@ class Argilla:
         if cursor and cursor == self._last_activity:
             return
         for _ in range(SCANS):
-            seen: set[str] = set()
-            total = 0
+            done = 0
             for records, total in self._pages("responses"):
-                seen |= {str(record["id"]) for record in records}
+                done += len(records)
                 answered = [self._answered(record) for record in records if record.get("external_id")]
                 listed = answered if cursor else [found for found in answered if found.annotations]
-                yield Page(listed, self._last_activity, max(total - len(seen), 0))
-            if len(seen) == total:
-                return
+                yield Page(listed, self._last_activity, total - done)
+                if done == total:
+                    return
         raise UnexpectedReply(
-            f"{self._http.origin}: the list of records changes while it is read ({SCANS} times in a row)",
+            f"{self._http.origin}: the list of records shifts while it is read ({SCANS} times in a row)",
             remedy="run the command again when nobody deletes records",
         )
 
     def _pages(self, include: str) -> Iterator[tuple[list[dict[str, Any]], int]]:
-        """Pages of the database's own list, each with the number of records in all."""
-        offset, total = 0, 1
-        while offset < total:
-            parameters: dict[str, Any] = {"limit": PAGE_SIZE, "offset": offset}
+        """Pages of the database's own list, each with the number of records in all.
+
+        The list ends early where it shifted: whoever counts notices.
+        """
+        done, last = 0, ""
+        while True:
+            # Offsets shift when a record is deleted, so every page begins with the last record of the one before.
+            parameters: dict[str, Any] = {"limit": PAGE_SIZE, "offset": max(done - 1, 0)}
             if include:
                 parameters["include"] = include
             reply = self._request("GET", f"/datasets/{self._id}/records", params=parameters, what="list the records")
             records, total = expect(reply, "items", list), expect(reply, "total", int)
+            if last:
+                if not records or str(records[0]["id"]) != last:
+                    return
+                del records[0]
+            done += len(records)
             yield records, total
-            if not records:
+            if done >= total or not records:
                 return
-            offset += len(records)
+            last = str(records[-1]["id"])
 
     def _scan(self, include: str) -> Iterator[dict[str, Any]]:
         for records, _ in self._pages(include):

@@ -17,7 +17,7 @@ class PullResult:
     """What a pull brought: counts of answers, whose records changed, and where the next pull may start.
 
     ``problems`` is what is wrong with answers to those records (lines of ``problems.jsonl``); who knows the template
-    fills it in.
+    fills it in. ``note`` says where the cost came from, on a server that cannot list what changed.
     """
 
     changes: Changes
@@ -25,6 +25,7 @@ class PullResult:
     cursor: str = ""
     records: list[str] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
+    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -33,6 +34,7 @@ class PullResult:
             **vars(self.changes),
             "records_changed": len(self.records),
             "problems": len(self.problems),
+            "note": self.note,
         }
 
 
@@ -60,8 +62,9 @@ def pull(
     result = PullResult(Changes(), full=not cursor, cursor=cursor)
     seen: set[tuple[str, str]] = set()
     for page in server.changes(cursor):
-        # Such a server has no way to list only what changed: if it lists anything, it lists everything.
-        result.full = result.full or not server.capabilities.incremental
+        if not result.full and not server.capabilities.incremental:
+            # If such a server lists anything, it lists everything.
+            result.full, result.note = True, "this server cannot list what changed, so every record was read"
         lines: list[Annotation] = []
         for answered in page.records:
             seen.add((answered.key, answered.remote_id))
@@ -70,6 +73,8 @@ def pull(
         feedback.append(lines)
         result.cursor = max(result.cursor, page.cursor)
         tick(len(seen))
+    if cursor and not result.full and not server.capabilities.incremental:
+        result.note = "nothing happened on the server since the last pull"
     if result.full:
         gone: list[Annotation] = []
         for key, task in feedback.missing(seen, project):

@@ -24,25 +24,10 @@ from bridge.servers.protocol import Project
 from bridge.sync.push import push
 from bridge.templates import TaskTemplate, load_template
 from bridge.testing import LabelStudioPerson
+from tests.meddling import Meddling
 
 RATING = load_template("rating")
 _NUMBERS = itertools.count(1)
-
-
-class Meddling(httpx2.BaseTransport):
-    """Real traffic with one thing done to it."""
-
-    def __init__(self, meddle: Callable[[httpx2.Request, httpx2.BaseTransport], httpx2.Response | None]) -> None:
-        self.real = httpx2.HTTPTransport()
-        self.meddle = meddle
-        self.seen: list[tuple[str, str]] = []
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        self.seen.append((request.method, request.url.path))
-        return self.meddle(request, self.real) or self.real.handle_request(request)
-
-    def close(self) -> None:
-        self.real.close()
 
 
 @pytest.fixture
