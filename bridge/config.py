@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from bridge.complaints import Place, complaints
 from bridge.errors import ConfigError
 from bridge.questions import ONE_LINE, Part, Version
-from bridge.yamlfile import Place, YamlFile, complaint, parse_yaml, read_yaml
+from bridge.yamlfile import YamlFile, parse_yaml, read_yaml
 
 FILE_NAME = "campaign.yaml"
 
@@ -91,10 +92,12 @@ def _checked(source: YamlFile, flags: Mapping[str, Any]) -> CampaignConfig:
     try:
         return CampaignConfig.model_validate(source.data)
     except ValidationError as error:
-        place, reason = complaint(error)
-        flag = _flag(place, flags)
-        if flag:
-            raise ConfigError(f"{flag}: {reason}", remedy="see docs/campaign.md for what it may be") from None
+        for complaint in complaints(error):
+            flag = _flag(complaint.place, flags)
+            if flag:
+                raise ConfigError(
+                    f"{flag}: {complaint.reason}", remedy="see docs/campaign.md for what it may be"
+                ) from None
         raise source.explain(error, ConfigError, "see docs/campaign.md, or compare with `annobridge init`") from None
 
 

@@ -68,8 +68,8 @@ LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE
 
 
 def _not_true(value: object) -> object:
-    if type(value) is not int:
-        raise ValueError("Input should be 1")
+    if type(value) is not int or value != 1:
+        raise ValueError("the only version is the number 1")
     return value
 
 
@@ -84,6 +84,14 @@ class Misplaced(ValueError):
         super().__init__(f"{'.'.join(map(str, place))}: {reason}")
         self.place = place
         self.reason = reason
+
+
+class Misfits(ValueError):
+    """Several parts that do not fit, each with its place and reason."""
+
+    def __init__(self, problems: list[Misplaced]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
 
 
 def numbered(name: str) -> tuple[str, int] | None:
@@ -147,7 +155,7 @@ Condition: TypeAlias = Annotated[
     Discriminator(
         lambda value: "bounds" if isinstance(value, dict | Bounds) else "labels" if isinstance(value, list) else None,
         custom_error_type="condition",
-        custom_error_message="Input should be a list of labels, or a mapping with 'min' or 'max'",
+        custom_error_message="a condition is a list of labels, or keys 'min' and 'max'",
     ),
 ]
 """When an answer counts: a rating or number of spans within bounds, or a label that is one of these."""

@@ -64,12 +64,18 @@ def check_key(key: object) -> str:
     '17'
     """
     if isinstance(key, int) and not isinstance(key, bool):
-        key = str(key)
+        # Python refuses to write out a number of thousands of digits.
+        key = str(key) if abs(key) < 10**MAX_KEY else "9" * (MAX_KEY + 1)
     if not isinstance(key, str):
         raise ValueRejected(
             f"key: {type(key).__name__} cannot be a record's key", remedy="use text or a whole number as the id"
         )
-    check_text(key, "key", limit=MAX_KEY)
+    if len(key) > MAX_KEY:
+        raise ValueRejected(
+            f"key: more than {MAX_KEY} characters",
+            remedy="use a column with shorter ids, or leave out --id: then a hash of the fields is the key",
+        )
+    check_text(key, "key")
     if not key.strip() or has_control(key):
         raise ValueRejected("key: empty, or with control characters", remedy="use 1 to 200 visible characters")
     return key

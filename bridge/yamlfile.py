@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from bridge.complaints import Complaint, Place, complaints
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
-
-Place: TypeAlias = "tuple[str | int, ...]"
-"""The way to a value: keys and positions."""
+MAX_TOLD = 10
+"""Most problems that one error tells."""
 
 
 @dataclass(frozen=True)
@@ -32,27 +31,35 @@ class YamlFile:
 
     def where(self, place: Place) -> str:
         """``file:line`` of a place in the data, or of the nearest thing around it that has a line."""
+        return f"{self.path}:{self._line(place)}"
+
+    def _line(self, place: Place) -> int:
         while place and place not in self.lines:
             place = place[:-1]
-        return f"{self.path}:{self.lines.get(place, 1)}"
+        return self.lines.get(place, 1)
 
     def explain(self, error: ValidationError, kind: type[UsageError], remedy: str) -> UsageError:
-        """Turn pydantic's first complaint into an error with file, line and remedy."""
-        first = error.errors(include_url=False)[0]
-        place, reason = complaint(error)
-        # Pydantic names the branch of a union inside the path; such parts are not in the file.
+        """Turn what pydantic found into one error with file, lines and remedy: at most ten problems, in order."""
+        found = [(self._real(one.place), one) for one in complaints(error)]
+        found.sort(key=lambda pair: self._line(pair[0]))
+        told = dict.fromkeys(self._told(place, one) for place, one in found)
+        lines = [*list(told)[:MAX_TOLD], *([f"and {len(told) - MAX_TOLD} more"] if len(told) > MAX_TOLD else [])]
+        remedies = [one.remedy for _, one in found if one.remedy]
+        return kind("\n  ".join(lines), remedy=remedies[0] if remedies else remedy)
+
+    def _told(self, place: Place, complaint: Complaint) -> str:
+        names = self._names(place)
+        if complaint.absent:
+            names.append(str(complaint.place[-1]))
+        return f"{self.where(place)}: {'.'.join(names) or 'the file'}: {complaint.reason}"
+
+    def _real(self, place: Place) -> Place:
+        """A place without what is not in the file: pydantic names the branch of a union inside it."""
         real: Place = ()
         for part in place:
             if (*real, part) in self.lines:
                 real = (*real, part)
-        names = self._names(real)
-        if first["type"] in _ABSENT:
-            names.append(str(place[-1]))
-        if first["type"] == "string_type" and isinstance(first["input"], _NOT_TEXT):
-            remedy = "put it in quotes: without them, YAML reads no, on, numbers and dates as something else than text"
-        more = error.error_count() - 1
-        also = f" (and {more} more)" if more else ""
-        return kind(f"{self.where(real)}: {'.'.join(names) or 'the file'}: {reason}{also}", remedy=remedy)
+        return real
 
     def _names(self, place: Place) -> list[str]:
         """The parts of a place as people know them: items of a list by their name, where they have one."""
@@ -69,28 +76,6 @@ class YamlFile:
 
 
 _SHORT = re.compile(r"[\w-]{1,60}")
-_ABSENT = ("missing", "union_tag_not_found")
-_NOT_TEXT = (bool, int, float, dt.date)
-
-
-def complaint(error: ValidationError) -> tuple[Place, str]:
-    """The place of pydantic's first complaint, and what is wrong there.
-
-    An exception of our own validators may have a ``reason``, and a ``place`` inside what it was raised for.
-    """
-    first = error.errors(include_url=False)[0]
-    place, kind, context = first["loc"], first["type"], first.get("ctx", {})
-    if kind == "extra_forbidden":
-        return place, "this key is unknown"
-    if kind == "string_unicode":
-        return place, "it holds half of a surrogate pair, or bytes that are not UTF-8"
-    if kind == "union_tag_not_found":
-        return (*place, "type"), "Field required"
-    if kind == "union_tag_invalid":
-        return (*place, "type"), f"Input should be one of {context['expected_tags']}"
-    cause = context.get("error")
-    reason = getattr(cause, "reason", first["msg"].removeprefix("Value error, "))
-    return (*place, *getattr(cause, "place", ())), reason
 
 
 def read_yaml(path: Path, kind: type[UsageError]) -> YamlFile:

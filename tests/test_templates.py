@@ -76,7 +76,7 @@ def problem(old: str, new: str) -> str:
     with pytest.raises(TemplateError) as caught:
         template(old, new)
     assert caught.value.remedy
-    assert "\n" not in caught.value.reason
+    assert all(line.startswith("mine.yaml") for line in caught.value.reason.split("\n  "))
     return caught.value.reason
 
 
@@ -181,14 +181,14 @@ def test_it_can_be_loaded_from_the_top_of_the_package() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("version: 1", "version: 2", "mine.yaml:1: version: Input should be 1"),
-        ("version: 1\n", "", "mine.yaml:1: version: Field required"),
-        ("version: 1", "version: '1'", "mine.yaml:1: version: Input should be 1"),
-        ("title: Mine", "title: no", "mine.yaml:3: title: Input should be a valid string"),
-        ("title: Mine", "title: on", "mine.yaml:3: title: Input should be a valid string"),
-        ("title: Mine", "title: 2026-01-02", "mine.yaml:3: title: Input should be a valid string"),
-        ("title: Mine", "title: 1:30", "mine.yaml:3: title: Input should be a valid string"),
-        ("title: Mine", "title:", "mine.yaml:3: title: Input should be a valid string"),
+        ("version: 1", "version: 2", "mine.yaml:1: version: the only version is the number 1"),
+        ("version: 1\n", "", "mine.yaml:1: version: it is missing"),
+        ("version: 1", "version: '1'", "mine.yaml:1: version: the only version is the number 1"),
+        ("title: Mine", "title: no", "mine.yaml:3: title: true or false where a text is expected"),
+        ("title: Mine", "title: on", "mine.yaml:3: title: true or false where a text is expected"),
+        ("title: Mine", "title: 2026-01-02", "mine.yaml:3: title: a date or time where a text is expected"),
+        ("title: Mine", "title: 1:30", "mine.yaml:3: title: a number where a text is expected"),
+        ("title: Mine", "title:", "mine.yaml:3: title: nothing where a text is expected"),
         ("title: Mine\n", "title: Mine\ncode: print(1)\n", "mine.yaml:4: code: this key is unknown"),
         ("title: Mine\n", "title: Mine\ninclude: /etc/passwd\n", "mine.yaml:4: include: this key is unknown"),
         (
@@ -199,16 +199,16 @@ def test_it_can_be_loaded_from_the_top_of_the_package() -> None:
         (
             "    title: Prompt\n",
             "    title: Prompt\n    half: 1\n",
-            "mine.yaml:7: fields.prompt.half: Input should be a valid boolean",
+            "mine.yaml:7: fields.prompt.half: a number where true or false is expected",
         ),
         (
             "    title: Prompt\n",
             "    title: Prompt\n    type: html\n",
-            "mine.yaml:7: fields.prompt.type: Input should be 'text', 'chat' or 'transcript'",
+            "mine.yaml:7: fields.prompt.type: 'html' is not 'text', 'chat' or 'transcript'",
         ),
         ("name: mine", "name: ../mine", "mine.yaml:2: name: use lower-case letters, digits"),
-        ("version: 1", "version: true", "mine.yaml:1: version: Input should be 1"),
-        ("version: 1", "version: 1.0", "mine.yaml:1: version: Input should be 1"),
+        ("version: 1", "version: true", "mine.yaml:1: version: the only version is the number 1"),
+        ("version: 1", "version: 1.0", "mine.yaml:1: version: the only version is the number 1"),
         ("title: Mine", "title: '   '", "mine.yaml:3: title: write one line that is not blank"),
         ("title: Mine", "on: Mine", "mine.yaml:3: 'on' is no key"),
         (
@@ -226,10 +226,10 @@ def test_it_can_be_loaded_from_the_top_of_the_package() -> None:
         (
             "type: rating",
             "type: stars",
-            "mine.yaml:11: questions.rating.type: Input should be one of 'rating', 'label'",
+            "mine.yaml:11: questions.rating.type: stars is not one of 'rating', 'label'",
         ),
-        ("    type: rating\n", "", "mine.yaml:10: questions.rating.type: Field required"),
-        ("type: rating", "type: rating\n    max: 11", "mine.yaml:12: questions.rating.max: Input should be less"),
+        ("    type: rating\n", "", "mine.yaml:10: questions.rating.type: it is missing"),
+        ("type: rating", "type: rating\n    max: 11", "mine.yaml:12: questions.rating.max: 11 is above 10, the most"),
         (
             "type: rating",
             "type: rating\n    required: false\n    required_when:\n      rating:\n        maxi: 3",
@@ -238,7 +238,7 @@ def test_it_can_be_loaded_from_the_top_of_the_package() -> None:
         (
             "type: rating",
             "type: rating\n    required: false\n    required_when:\n      rating: 3",
-            "mine.yaml:14: questions.rating.required_when.rating: Input should be a list of labels, or a mapping",
+            "mine.yaml:14: questions.rating.required_when.rating: a condition is a list of labels, or keys",
         ),
         (
             "type: rating",
@@ -265,16 +265,16 @@ def test_an_error_names_the_line_and_the_key(old: str, new: str, reason: str) ->
     ("old", "new", "reason"),
     [
         ("type: rating", "type: stars", "'rating', 'label', 'multi_label', 'text', 'ranking', 'span'"),
-        ("    type: rating\n", "", "questions.rating.type: Field required"),
+        ("    type: rating\n", "", "questions.rating.type: it is missing"),
         ("type: rating", "type: rating\n    min: 5\n    max: 2", "questions.rating.min: it must be below 'max'"),
-        ("type: rating", "type: rating\n    max: 11", "less than or equal to 10"),
+        ("type: rating", "type: rating\n    max: 11", "11 is above 10, the most"),
         ("type: rating", "type: rating\n    stars: 5", "this key is unknown"),
         ("type: rating", "type: rating\n    labels: {6: six}", "questions.rating.labels.6: the scale goes from 1 to 5"),
-        ("type: rating", "type: label", "Field required"),
-        ("type: rating", "type: label\n    options: []", "at least 1 item"),
+        ("type: rating", "type: label", "it is missing"),
+        ("type: rating", "type: label\n    options: []", "it needs 1 or more"),
         ("type: rating", "type: label\n    options: [good, good]", "two options have the same value"),
-        ("type: rating", "type: label\n    options: [yes, no]", "Input should be"),
-        ("type: rating", "type: label\n    options: [2026-01-02]", "Input should be"),
+        ("type: rating", "type: label\n    options: [yes, no]", "true or false where a text is expected"),
+        ("type: rating", "type: label\n    options: [2026-01-02]", "a date or time where a text is expected"),
         (
             "type: rating",
             'type: label\n    options: ["\\ud800"]',
@@ -370,7 +370,7 @@ def test_what_does_not_fit_together_is_named(old: str, new: str, reason: str) ->
     ],
 )
 def test_what_yaml_takes_for_something_else_is_to_be_put_in_quotes(old: str, new: str, value: str) -> None:
-    with pytest.raises(TemplateError, match="Input should be a valid string") as caught:
+    with pytest.raises(TemplateError, match="where a text is expected") as caught:
         template(old, new.format(value))
     assert caught.value.remedy.startswith("put it in quotes")
     assert template(old, new.format(f"'{value}'"))
@@ -390,8 +390,33 @@ def test_what_a_page_cannot_hold_is_refused(old: str, new: str, character: str) 
     assert "control characters" in (found := problem(old, new.format(character))) or "surrogate" in found
 
 
-def test_several_errors_are_counted() -> None:
-    assert problem("title: Mine", "title: no\ncode: x").endswith("(and 1 more)")
+def test_all_problems_of_a_file_are_told_in_its_order() -> None:
+    text = BASE.replace("title: Prompt", "titel: Prompt").replace("title: Mine", "title: no\ncode: x")
+    with pytest.raises(TemplateError) as caught:
+        parse_template(parse_yaml(text, "mine.yaml", TemplateError))
+    assert caught.value.reason.split("\n  ") == [
+        "mine.yaml:3: title: true or false where a text is expected",
+        "mine.yaml:4: code: this key is unknown",
+        "mine.yaml:6: fields.prompt.title: it is missing",
+        "mine.yaml:7: fields.prompt.titel: this key is unknown",
+    ]
+
+
+def test_all_parts_that_do_not_fit_are_told() -> None:
+    training = "training: {prompt: question, sft: [{use: answer}], dpo: [{chosen: response, rejected: none_such}]}\n"
+    assert problem("questions:", f"{training}questions:").split("\n  ") == [
+        "mine.yaml:9: training.prompt: 'question' is not a field",
+        "mine.yaml:9: training.sft.0.use: 'answer' is no field, text, preference or ranking",
+        "mine.yaml:9: training.dpo.0.rejected: 'none_such' is no field and no text question",
+    ]
+
+
+def test_ten_problems_are_enough() -> None:
+    with pytest.raises(TemplateError) as caught:
+        template("title: Mine\n", "title: Mine\n" + "".join(f"key_{number}: x\n" for number in range(13)))
+    lines = caught.value.reason.split("\n  ")
+    assert len(lines) == 11
+    assert lines[-1] == "and 3 more"
 
 
 @pytest.mark.parametrize("line", ["fields: []", "questions: []", "fields: {}", "questions: text", "training: 5"])
@@ -404,11 +429,11 @@ def test_parts_of_the_wrong_shape_are_refused(line: str) -> None:
 
 def test_numbers_of_things_are_limited() -> None:
     many = "".join(f"  - {{name: f{n}, title: F}}\n" for n in range(20))
-    assert "at most 20 items" in problem("questions:", many + "questions:")
+    assert "it takes 20 at most" in problem("questions:", many + "questions:")
 
 
 def test_prose_is_limited() -> None:
-    assert "at most 10000 characters" in problem("title: Mine", f"title: Mine\nguidelines: {'x' * 10_001}")
+    assert "longer than 10,000 characters" in problem("title: Mine", f"title: Mine\nguidelines: {'x' * 10_001}")
 
 
 @pytest.mark.parametrize("text", ["a\\x07b", "a\\x1bb", "a\\rb", "a\\0b"])

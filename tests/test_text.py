@@ -112,7 +112,16 @@ def test_blank_keys_and_keys_with_controls_are_refused(key: str) -> None:
         check_key(key)
 
 
-@pytest.mark.parametrize(("key", "reason"), [("x" * 201, "201 characters"), ("a\0", "NUL"), ("\ud800", "surrogate")])
+@pytest.mark.parametrize("key", ["x" * 201, 10**200, -(10**5000)], ids=["text", "number", "huge"])
+def test_a_key_that_is_too_long_says_what_to_do_instead(key: object) -> None:
+    with pytest.raises(ValueRejected, match=r"^key: more than 200 characters") as caught:
+        check_key(key)
+    assert (
+        caught.value.remedy == "use a column with shorter ids, or leave out --id: then a hash of the fields is the key"
+    )
+
+
+@pytest.mark.parametrize(("key", "reason"), [("a\0", "NUL"), ("\ud800", "surrogate")])
 def test_keys_that_no_server_stores_are_refused(key: str, reason: str) -> None:
     with pytest.raises(ValueRejected, match=f"key: .*{reason}"):
         check_key(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bridge.complaints import Place
 from bridge.questions import (
     Bounds,
     Conditions,
@@ -16,7 +17,6 @@ from bridge.questions import (
     TextQuestion,
     numbered,
 )
-from bridge.yamlfile import Place
 
 if TYPE_CHECKING:
     from bridge.templates.task import TaskTemplate, Training

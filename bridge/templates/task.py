@@ -18,6 +18,7 @@ from bridge.fields import FieldSpec
 from bridge.questions import (
     Bounds,
     Conditions,
+    Misfits,
     Misplaced,
     Name,
     Part,
@@ -103,8 +104,8 @@ class TaskTemplate(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskTemplate:
-        for place, reason in misfits(self):
-            raise Misplaced(place, reason)
+        if problems := [Misplaced(place, reason) for place, reason in misfits(self)]:
+            raise Misfits(problems)
         return self
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> TaskTemplate:

@@ -187,7 +187,7 @@ def test_a_broken_campaign_is_named_by_file_and_line(folder: Path, command: list
     (folder / "campaign.yaml").write_text("project: Sums\nserver: {kind: memory}\nrecords: r.jsonl\ntemplate: no\n")
     result = run(*command, "--json")
     assert result.code == 2
-    assert result.json["error"]["reason"] == "campaign.yaml:4: template: Input should be a valid string"
+    assert result.json["error"]["reason"] == "campaign.yaml:4: template: true or false where a text is expected"
 
 
 def test_an_interrupt_ends_with_a_word_and_no_trace(campaign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,10 +388,10 @@ def test_a_dead_server_is_exit_code_1(campaign: Path, monkeypatch: pytest.Monkey
         (["--server", "label-studio", "--url", "http://labels.example.org"], "has no key for"),
         (["--server", "label-studio", "--url", "ftp://x"], "does not start with http:// or https://"),
         (["--server", "label-studio", "--url", "http://u:hunter2@x"], "it holds a user name or password"),
-        (["--project", "x" * 1001], "project: String should have at most 1000 characters"),
+        (["--project", "x" * 1001], "project: longer than 1,000 characters"),
         (["--map", "nope=prompt"], "the template 'rating' has no field or question 'nope'"),
         (["--id", "nope"], "has no column 'nope'"),
-        (["--annotators-per-record", "1000"], "--annotators-per-record: Input should be less than or equal to 100"),
+        (["--annotators-per-record", "1000"], "--annotators-per-record: 1000 is above 100, the most that it can be"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -33,7 +33,7 @@ def init(*arguments: str) -> Result:
         (["--server", "a #b"], "--server: this version knows no server 'a #b'"),
         (["--server", ""], "--server: this version knows no server ''"),
         (["--project", "a\tb"], "--project: write one line"),
-        (["--project", ""], "--project: String should have at least 1 character"),
+        (["--project", ""], "--project: the text is empty"),
         (["--project", "a\udcffb"], "--project: it holds half of a surrogate pair, or bytes that are not UTF-8"),
         (["--project", "a\x7fb"], "--project: write one line"),
         (["--project", "a\ufffeb"], "--project: write one line"),
