@@ -132,9 +132,10 @@ class ArgillaPerson(Argilla):
         values = to_suggestions(template, answers, original_fields(record["fields"]))
         for question in template.questions:
             if isinstance(question, RankingQuestion) and question.name in values:
-                # The page takes a ranking only when every card is placed, those without a response too.
-                ranked = {item["value"]: item["rank"] for item in values[question.name]}
+                # The server wants every card placed, those of responses that the record has not too.
+                ranked = values[question.name]
+                last = max((item["rank"] for item in ranked), default=0) + 1
                 cards = question.item_names(template.field_names(self._bound.repeats))
-                last = max(ranked.values()) + 1
-                values[question.name] = [{"value": card, "rank": ranked.get(card, last)} for card in cards]
+                absent = [card for card in cards if not record["fields"].get(card)]
+                values[question.name] = ranked + [{"value": card, "rank": last} for card in absent]
         return {"status": status, "values": {name: {"value": value} for name, value in values.items()}}

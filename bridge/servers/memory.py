@@ -1,22 +1,33 @@
 """A server without a server: the same verbs in memory, for tests, examples and dry runs.
 
 With a path it keeps its state in a JSON file, so that separate commands can share it (``server: {kind: memory}``).
+With a profile it follows the rules of a real server about identity: who may answer twice, what a second write of the
+same key does, and whether it can list what changed. Each rule is also asserted on the real one
+(``tests/contract/test_rules.py``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bridge.annotations import Annotation, Status
-from bridge.errors import Conflict, NotFound, ServerError
+from bridge.errors import Conflict, NotFound, Refused, ServerError
+from bridge.questions import RankingQuestion
 from bridge.records import Record, Value, record_key
+from bridge.servers import argilla, label_studio
+from bridge.servers.answers import why_not
 from bridge.servers.protocol import Answered, Capabilities, Outcome, Page, Progress, Project, Remote, RemoteProject
+
+if TYPE_CHECKING:
+    from bridge.keys import Secret
+    from bridge.templates import TaskTemplate
 
 CAPABILITIES = Capabilities(
     question_kinds=frozenset({"rating", "label", "multi_label", "text", "ranking", "span"}),
@@ -26,6 +37,28 @@ CAPABILITIES = Capabilities(
     incremental=True,
 )
 
+Repeated: TypeAlias = Literal["refused", "doubled", "replaced"]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a server does where servers differ.
+
+    Args:
+        capabilities: what it declares.
+        repeated: what a second write of a key does: it is refused, makes a second record, or replaces the first.
+        answers_each: how many answers one person may give to one record; 0 is any number.
+    """
+
+    capabilities: Capabilities = CAPABILITIES
+    repeated: Repeated = "refused"
+    answers_each: int = 0
+
+
+PLAIN = Profile()
+LIKE_LABEL_STUDIO = Profile(label_studio.CAPABILITIES, "doubled")
+LIKE_ARGILLA = Profile(argilla.CAPABILITIES, "replaced", answers_each=1)
+
 
 @dataclass
 class _Held:
@@ -33,6 +66,7 @@ class _Held:
 
     schema: str
     annotators: int
+    repeats: int = 0
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     annotations: dict[str, dict[str, Any]] = field(default_factory=dict)
     touched: dict[str, str] = field(default_factory=dict)
@@ -44,6 +78,7 @@ class MemoryServer:
     Args:
         path: where to keep the state between processes; None keeps it in memory.
         clock: gives the time, for tests.
+        profile: whose rules it follows.
 
     >>> from bridge.templates import load_template
     >>> server = MemoryServer()
@@ -56,19 +91,24 @@ class MemoryServer:
     [{'rating': 5}]
     """
 
-    capabilities = CAPABILITIES
-
-    def __init__(self, path: Path | None = None, *, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self, path: Path | None = None, *, clock: Callable[[], datetime] | None = None, profile: Profile = PLAIN
+    ) -> None:
         self._path = path
+        self.profile = profile
+        self.capabilities = profile.capabilities
         self._clock = clock or (lambda: datetime.now(UTC))
         self._last = ""
         self._projects: dict[str, _Held] = {}
+        self._accounts: set[str] = set()
         self._title = ""
+        self._template: TaskTemplate | None = None
         if path is not None and path.exists():
             try:
                 state = json.loads(path.read_bytes())
                 self._projects = {title: _Held(**held) for title, held in state["projects"].items()}
                 self._last = str(state["last"])
+                self._accounts = {*state.get("accounts", [])}
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 raise ServerError(f"{path}: the in-memory server's file is damaged", remedy="delete it") from None
 
@@ -82,15 +122,24 @@ class MemoryServer:
         if held is None:
             if not create:
                 raise NotFound(f"memory: there is no project {project.title!r}", remedy="run `annobridge push` first")
-            held = self._projects[project.title] = _Held(project.template.fingerprint, project.annotators_per_record)
+            held = self._projects[project.title] = _Held(
+                project.template.fingerprint, project.annotators_per_record, project.repeats
+            )
         elif held.schema != project.template.fingerprint:
             raise Conflict(
                 f"memory: project {project.title!r} was made from another template or another version of it",
                 remedy="use the template that the project was made from, or another project name",
             )
+        if project.repeats > held.repeats and not self.capabilities.grows:
+            raise Conflict(
+                f"memory: project {project.title!r} was made for {held.repeats} repeated fields, and a record has "
+                f"{project.repeats}",
+                remedy="push the longer records under another project name",
+            )
         if create:
             held.annotators = project.annotators_per_record
-        self._title = project.title
+            held.repeats = max(held.repeats, project.repeats)
+        self._title, self._template = project.title, project.template
         self._save()
         return RemoteProject(project.title, f"memory:{project.title}", len(held.records), created)
 
@@ -102,27 +151,30 @@ class MemoryServer:
 
     def find(self, keys: Iterable[str]) -> dict[str, list[Remote]]:
         """Which of these keys are there."""
-        answers: dict[str, int] = {}
-        for annotation in self._held.annotations.values():
-            answers[annotation["record"]] = answers.get(annotation["record"], 0) + 1
-        return {
-            key: [Remote(key, len(held["suggestions"]), answers.get(key, 0), record_key(held["fields"]))]
-            for key in keys
-            if (held := self._held.records.get(key))
-        }
+        answers = Counter(annotation["source"]["task"] for annotation in self._held.annotations.values())
+        found: dict[str, list[Remote]] = {}
+        wanted = set(keys)
+        for id_, held in self._held.records.items():
+            if held["key"] in wanted:
+                remote = Remote(id_, len(held["suggestions"]), answers[id_], record_key(held["fields"]))
+                found.setdefault(held["key"], []).append(remote)
+        return found
 
     def write(self, records: Sequence[Record]) -> list[Outcome]:
-        """Take records; a key that is there already is refused, as on every server with unique keys."""
+        """Take records; what becomes of a key that is there already is in the profile."""
         outcomes = []
         for record in records:
-            if record.key in self._held.records:
+            id_ = record.key
+            if id_ in self._held.records and self.profile.repeated == "refused":
                 outcomes.append(
                     Outcome(record.key, "rejected", f"key {record.key!r} is there already", "look it up first")
                 )
                 continue
+            while id_ in self._held.records and self.profile.repeated == "doubled":
+                id_ += "+"
             # Through JSON, as on the way to a real server: what cannot be sent fails here too.
-            self._held.records[record.key] = json.loads(json.dumps(record.to_dict(), allow_nan=False))
-            outcomes.append(Outcome(record.key, "accepted", remote_id=record.key))
+            self._held.records[id_] = json.loads(json.dumps(record.to_dict(), allow_nan=False))
+            outcomes.append(Outcome(record.key, "accepted", remote_id=id_))
         self._save()
         return outcomes
 
@@ -143,14 +195,20 @@ class MemoryServer:
         return 0
 
     def changes(self, cursor: str = "") -> Iterator[Page]:
-        """Records whose answers changed at or after the cursor."""
-        by_key: dict[str, list[Annotation]] = {}
+        """Records whose answers changed at or after the cursor; all records, where the profile cannot tell."""
+        by_id: dict[str, list[Annotation]] = {}
         for annotation in self._held.annotations.values():
-            by_key.setdefault(annotation["record"], []).append(Annotation.from_dict(annotation))
-        touched = [key for key, when in self._held.touched.items() if when >= cursor]
-        records = [Answered(key, key, tuple(by_key.get(key, ()))) for key in touched if cursor or key in by_key]
-        if records:
-            yield Page(records, max([cursor, *self._held.touched.values()]))
+            by_id.setdefault(annotation["source"]["task"], []).append(Annotation.from_dict(annotation))
+        newest = max([cursor, *self._held.touched.values()])
+        if self.capabilities.incremental:
+            ids = [id_ for id_, when in self._held.touched.items() if when >= cursor and (cursor or id_ in by_id)]
+        elif cursor and newest == cursor:
+            return
+        else:
+            ids = [id_ for id_ in self._held.records if cursor or id_ in by_id]
+        if ids:
+            key_of = {id_: held["key"] for id_, held in self._held.records.items()}
+            yield Page([Answered(key_of[id_], id_, tuple(by_id.get(id_, ()))) for id_ in ids], newest)
 
     def progress(self) -> Progress:
         """Counts of records with one answer, and with as many as the project asks for."""
@@ -160,6 +218,34 @@ class MemoryServer:
                 people[annotation["record"]] = people.get(annotation["record"], 0) + 1
         completed = sum(count >= self._held.annotators for count in people.values())
         return Progress(len(self._held.records), len(people), completed)
+
+    def people(self) -> list[str]:
+        """Those with an account, and those who have answered something: here, people need no account."""
+        answered = {a["annotator"] for held in self._projects.values() for a in held.annotations.values()}
+        return sorted(self._accounts | answered)
+
+    def add_person(self, name: str, password: Secret) -> None:
+        """Note the name; nobody logs in here."""
+        self._accounts.add(name)
+        self._save()
+
+    def answer(self, annotations: Sequence[Annotation]) -> list[Outcome]:
+        """Write answers in other people's names, one after the other."""
+        return [self._answer(annotation, self.people()) for annotation in annotations]
+
+    def _answer(self, annotation: Annotation, people: list[str]) -> Outcome:
+        key, name = annotation.record, annotation.annotator
+        given = [Annotation.from_dict(a) for a in self._held.annotations.values()]
+        why = why_not(annotation, [a for a in given if (a.record, a.annotator) == (key, name)], people)
+        if why is not None:
+            return why
+        try:
+            self.annotate(
+                key, name, annotation.answers, status=annotation.status, lead_time_s=annotation.lead_time_s
+            )
+        except (NotFound, Refused) as error:
+            return Outcome(key, "rejected", error.reason, error.remedy)
+        return Outcome(key, "accepted", remote_id=self._held.annotations[f"{key}/{name}"]["source"]["id"])
 
     # What people do
 
@@ -171,16 +257,27 @@ class MemoryServer:
         *,
         status: Status = "submitted",
         lead_time_s: float | None = None,
+        another: bool = False,
     ) -> None:
         """Answer a record, or change one's answer, as a person would in the server's page.
 
+        Args:
+            another: give one more answer to a record that this person has answered.
+
         Raises:
             NotFound: there is no such record.
+            Refused: the profile permits one answer each, or no gaps in a ranking.
         """
         if key not in self._held.records:
             raise NotFound(f"memory: there is no record {key!r}", remedy="push it first")
+        if status == "submitted" and not self.capabilities.ranking_gaps:
+            self._refuse_gaps(key, answers)
         now = self._now()
         place = f"{key}/{annotator}"
+        while place in self._held.annotations and another:
+            if self.profile.answers_each == 1:
+                raise Refused(f"memory: {annotator!r} has answered {key!r} already", remedy="change that answer")
+            place += "+"
         first = self._held.annotations.get(place, {}).get("created_at", now)
         annotation = Annotation(
             record=key,
@@ -189,7 +286,7 @@ class MemoryServer:
             answers={} if status == "discarded" else answers,
             created_at=first,
             updated_at=now,
-            lead_time_s=lead_time_s,
+            lead_time_s=lead_time_s if self.capabilities.lead_time else None,
             source={
                 "server": "memory",
                 "project": self._title,
@@ -201,6 +298,15 @@ class MemoryServer:
         self._held.annotations[place] = json.loads(json.dumps(annotation.to_dict()))
         self._held.touched[key] = now
         self._save()
+
+    def _refuse_gaps(self, key: str, answers: Mapping[str, Value]) -> None:
+        fields = self._held.records[key]["fields"]
+        for question in self._template.questions if self._template else ():
+            ranks = answers.get(question.name)
+            if isinstance(question, RankingQuestion) and isinstance(ranks, dict):
+                missing = [item for item in question.item_names(fields) if item not in ranks]
+                if missing:
+                    raise Refused(f"memory: {question.name}: {missing[0]} has no rank", remedy="rank everything")
 
     def withdraw(self, key: str, annotator: str) -> None:
         """Delete a person's answer to a record.
@@ -226,4 +332,5 @@ class MemoryServer:
             from bridge.files import write_text
 
             projects = {title: vars(held) for title, held in self._projects.items()}
-            write_text(self._path, json.dumps({"last": self._last, "projects": projects}))
+            state = {"last": self._last, "accounts": sorted(self._accounts), "projects": projects}
+            write_text(self._path, json.dumps(state))

@@ -14,7 +14,7 @@ from bridge.records import Value
 from bridge.servers.argilla import Argilla
 from bridge.servers.label_studio import LabelStudio
 from bridge.servers.local_label_studio import LocalLabelStudio
-from bridge.servers.memory import MemoryServer
+from bridge.servers.memory import LIKE_ARGILLA, LIKE_LABEL_STUDIO, PLAIN, MemoryServer, Profile
 from bridge.servers.protocol import Project, Server
 from bridge.testing import ArgillaPerson, LabelStudioPerson
 
@@ -53,8 +53,8 @@ class Backend(Protocol):
 class MemoryBackend:
     name = "memory"
 
-    def __init__(self) -> None:
-        self.server = MemoryServer()
+    def __init__(self, profile: Profile = PLAIN) -> None:
+        self.server = MemoryServer(profile=profile)
 
     def connect(self) -> Server:
         return self.server
@@ -73,7 +73,7 @@ class MemoryPerson:
     def annotate(
         self, key: str, answers: dict[str, Value], *, status: Status = "submitted", lead_time_s: float | None = None
     ) -> str:
-        self.server.annotate(key, self.name, answers, status=status, lead_time_s=lead_time_s)
+        self.server.annotate(key, self.name, answers, status=status, lead_time_s=lead_time_s, another=True)
         return key
 
     def change(self, answer: str, answers: dict[str, Value]) -> None:
@@ -132,6 +132,8 @@ class ArgillaBackend:
 
 backends: dict[str, Callable[[pytest.FixtureRequest], Backend]] = {
     "memory": lambda request: MemoryBackend(),
+    "memory like label-studio": lambda request: MemoryBackend(LIKE_LABEL_STUDIO),
+    "memory like argilla": lambda request: MemoryBackend(LIKE_ARGILLA),
     "label-studio": lambda request: LabelStudioBackend(request.getfixturevalue("label_studio")),
     "argilla": lambda request: ArgillaBackend(request.getfixturevalue("argilla")),
 }
@@ -146,6 +148,12 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 
 
 _NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def backend_name(request: pytest.FixtureRequest, backend: Backend) -> str:
+    """Which of the backends this is: the memory server has a name for each of its profiles."""
+    return str(request.node.callspec.params["backend"])
 
 
 @pytest.fixture

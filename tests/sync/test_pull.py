@@ -65,6 +65,7 @@ def test_nothing_answered_is_nothing_pulled(server: MemoryServer, store: Store) 
         "unchanged": 0,
         "records_changed": 0,
         "problems": 0,
+        "note": "",
     }
 
 
