@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -28,21 +29,31 @@ from bridge.errors import (
     UnknownOutcome,
     ValueRejected,
 )
-from bridge.questions import Question, SpanQuestion
-from bridge.records import Record, record_key, wire_id
+from bridge.questions import Question
+from bridge.records import Record, wire_id
+from bridge.servers.answers import why_not
+from bridge.servers.argilla_answers import items_of, names_of, new_user
 from bridge.servers.argilla_kinds import (
     KINDS,
     fields_of,
     original_fields,
     questions_of,
-    shown_agent,
-    shown_field,
     shown_markdown,
     to_answers,
-    to_suggestions,
 )
+from bridge.servers.argilla_records import item_of, suggestions_of
 from bridge.servers.http import Client
-from bridge.servers.protocol import Answered, Capabilities, Outcome, Page, Progress, Project, Remote, RemoteProject
+from bridge.servers.protocol import (
+    Answered,
+    Capabilities,
+    Outcome,
+    Page,
+    Progress,
+    Project,
+    Remote,
+    RemoteProject,
+    Result,
+)
 from bridge.servers.replies import expect, moment, reading
 
 if TYPE_CHECKING:
@@ -338,21 +349,25 @@ class Argilla:
     @reading
     def find(self, keys: Iterable[str]) -> dict[str, list[Remote]]:
         """Which of these keys are in the dataset."""
-        wanted = {wire_id(key): key for key in keys}
         found: dict[str, list[Remote]] = {}
+        for key, record in self._look_up(keys):
+            content = str((record.get("metadata") or {}).get("bridge_content", key))
+            remote = Remote(str(record["id"]), len(record["suggestions"]), len(record["responses"]), content)
+            found.setdefault(key, []).append(remote)
+        return found
+
+    def _look_up(self, keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Those of these keys that are there, each with its record as the server has it."""
+        wanted = {wire_id(key): key for key in keys}
         ids = list(wanted)
         for start in range(0, len(ids), LOOKUP_SIZE):
             scope = {"entity": "record", "property": "external_id"}
             terms = {"type": "terms", "scope": scope, "values": ids[start : start + LOOKUP_SIZE]}
             reply = self._search(self._id, {"filters": {"and": [terms]}}, limit=LOOKUP_SIZE, responses=True)
             for item in expect(reply, "items", list):
-                record = item["record"]
-                key = wanted.get(str(record.get("external_id")))
+                key = wanted.get(str(item["record"].get("external_id")))
                 if key is not None:
-                    content = str((record.get("metadata") or {}).get("bridge_content", key))
-                    remote = Remote(str(record["id"]), len(record["suggestions"]), len(record["responses"]), content)
-                    found.setdefault(key, []).append(remote)
-        return found
+                    yield key, item["record"]
 
     @reading
     def write(self, records: Sequence[Record]) -> list[Outcome]:
@@ -389,52 +404,16 @@ class Argilla:
         return self._request("PUT", f"/datasets/{self._id}/records/bulk", body={"items": items}, what=what)
 
     def _item(self, record: Record) -> dict[str, Any]:
-        template = self._bound.template
-        room = {question.field for question in template.questions if isinstance(question, SpanQuestion)}
-        fields = {}
-        for name in template.field_names(self._bound.repeats):
-            spec = template.field_for(name)
-            if spec is not None and name in record.fields:
-                try:
-                    fields[name] = shown_field(record.fields[name], spec.type, room=name in room)
-                except ValueRejected as error:
-                    raise ValueRejected(f"{name}: {error.reason}", remedy=error.remedy) from None
-        metadata = {"bridge_key": record.key}
-        content = record_key(record.fields)
-        if content != record.key:
-            # The record has a key of the user's own, which does not say what people were shown.
-            metadata["bridge_content"] = content
-        item = {"external_id": wire_id(record.key), "fields": fields, "metadata": metadata}
-        return {**item, "suggestions": self._suggestions(record)}
+        item = item_of(record, self._bound.template, self._bound.repeats)
+        return {**item, "suggestions": self._with_ids(item["suggestions"])}
 
-    def _suggestions(self, record: Record) -> list[dict[str, Any]]:
-        prefilled = {
-            name: text.replace("\r\n", "\n").replace("\r", "\n")
-            for name, text in self._bound.template.prefilled(record).items()
-            if text
-        }
-        # Argilla holds one suggestion a question: the surest.
-        best = {s.question: s for s in sorted(record.suggestions, key=lambda s: s.score or 0.0)}
-        answers = {**prefilled, **{name: suggestion.value for name, suggestion in best.items()}}
-        bodies = []
-        for name, value in to_suggestions(self._bound.template, answers, record.fields).items():
-            body: dict[str, Any] = {"question_id": self._question_ids[name], "value": value}
-            suggestion = best.get(name)
-            if suggestion is None:
-                body["agent"] = _MARK
-            else:
-                body["type"] = suggestion.kind
-                if suggestion.agent:
-                    body["agent"] = shown_agent(suggestion.agent)
-                if suggestion.score is not None:
-                    score = float(suggestion.score)
-                    body["score"] = [score] * len(value) if isinstance(value, list) else score
-            bodies.append(body)
-        return bodies
+    def _with_ids(self, suggestions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{"question_id": self._question_ids[body.pop("question")], **body} for body in suggestions]
 
     def repair(self, records: Sequence[Record]) -> int:
         """Send the suggestions of records that are there without any; nothing else of them."""
-        bodies = {record.key: self._suggestions(record) for record in records}
+        template = self._bound.template
+        bodies = {record.key: self._with_ids(suggestions_of(record, template)) for record in records}
         short = [
             key for key, found in self.find([key for key in bodies if bodies[key]]).items() if not found[0].suggestions
         ]
@@ -558,16 +537,80 @@ class Argilla:
 
     def _person(self, user: str) -> str:
         if user not in self._people:
-            # These replies hold everybody's API keys: names are taken out here, and nothing else is kept.
-            reply = self._request("GET", f"/workspaces/{self._workspace_id}/users", what="list the annotators")
-            self._people |= {str(person["id"]): str(person["username"]) for person in expect(reply, "items", list)}
+            self._people |= names_of(self._members())
         if user not in self._people:
-            try:  # people who have left the workspace; only owners see them
-                reply = self._request("GET", "/users", what="list the users")
-                self._people |= {str(person["id"]): str(person["username"]) for person in expect(reply, "items", list)}
-            except AuthError:
-                pass
+            with suppress(AuthError):  # people who have left the workspace; only owners see them
+                self._people |= names_of(self._users())
         return self._people.setdefault(user, f"user-{user}")
+
+    def _members(self) -> list[dict[str, Any]]:
+        reply = self._request("GET", f"/workspaces/{self._workspace_id}/users", what="list the annotators")
+        return list(expect(reply, "items", list))
+
+    def _users(self) -> list[dict[str, Any]]:
+        return list(expect(self._request("GET", "/users", what="list the users"), "items", list))
+
+    @reading
+    def people(self) -> list[str]:
+        """The names of the members of the workspace."""
+        self._find_workspace()
+        return sorted(names_of(self._members()).values())
+
+    @reading
+    def add_person(self, name: str, password: Secret) -> None:
+        """Make an annotator and a member of the workspace; only owners of the server may.
+
+        Raises:
+            Refused: Argilla takes no such name or password.
+            AuthError: the key is not an owner's.
+        """
+        self._find_workspace()
+        ids = {known: id_ for id_, known in names_of(self._users()).items()}
+        if name not in ids:
+            made = self._request("POST", "/users", body=new_user(name, password.reveal()), what="make an account")
+            ids[name] = str(expect(made, "id", str))
+        path = f"/workspaces/{self._workspace_id}/users"
+        self._request("POST", path, body={"user_id": ids[name]}, what="let somebody into the workspace")
+
+    @reading
+    def answer(self, annotations: Sequence[Annotation]) -> list[Outcome]:
+        """Put responses beside the records, in one request; it may be repeated, and changes nothing then."""
+        users = {name: id_ for id_, name in names_of(self._members()).items()}
+        records = dict(self._look_up({annotation.record for annotation in annotations}))
+        outcomes: list[Outcome | None] = []
+        for annotation in annotations:
+            record = records.get(annotation.record)
+            if record is None:
+                outcomes.append(Outcome(annotation.record, "rejected", "the record is not there", "push it first"))
+                continue
+            theirs = [a for a in self._answered(record).annotations if a.annotator == annotation.annotator]
+            outcomes.append(why_not(annotation, theirs, users))
+        sending = [a for a, outcome in zip(annotations, outcomes, strict=True) if outcome is None]
+        sent = iter(self._put_answers(sending, records, users) if sending else ())
+        return [outcome or next(sent) for outcome in outcomes]
+
+    def _put_answers(
+        self, annotations: Sequence[Annotation], records: Mapping[str, dict[str, Any]], users: Mapping[str, str]
+    ) -> list[Outcome]:
+        items = items_of(annotations, records, users, self._bound.template, self._bound.repeats)
+        try:
+            reply = self._bulk(items, f"write {len(annotations)} answers")
+        except Refused as error:
+            # As with records: where it could not encode a text, it may have stored it all the same.
+            result: Result = "unknown" if "codec" in error.reason else "rejected"
+            return [Outcome(a.record, result, error.reason, error.remedy) for a in annotations]
+        except UnknownOutcome as error:
+            return [Outcome(a.record, "unknown", error.reason, error.remedy) for a in annotations]
+        stored = {
+            (str(item["external_id"]), str(response["user_id"])): str(response["id"])
+            for item in expect(reply, "items", list)
+            for response in item["responses"]
+        }
+        ids = [stored.get((wire_id(a.record), users[a.annotator]), "") for a in annotations]
+        return [
+            Outcome(a.record, "accepted" if id_ else "unknown", remote_id=id_)
+            for a, id_ in zip(annotations, ids, strict=True)
+        ]
 
     @reading
     def progress(self) -> Progress:

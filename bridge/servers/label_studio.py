@@ -19,23 +19,20 @@ from typing import TYPE_CHECKING, Any
 from bridge.annotations import Annotation, utc
 from bridge.errors import Conflict, NotFound, Refused, ServerError, UnknownOutcome
 from bridge.questions import Question
-from bridge.records import FieldValue, Record, record_key, wire_id
+from bridge.records import Record, wire_id
 from bridge.servers.http import Client
-from bridge.servers.label_studio_kinds import KINDS, to_answers, to_regions
+from bridge.servers.label_studio_kinds import KINDS, to_answers
 from bridge.servers.label_studio_login import Login
 from bridge.servers.label_studio_page import label_config
+from bridge.servers.label_studio_records import task_of
 from bridge.servers.label_studio_tasks import ANSWERS, Rule, pages, rule
 from bridge.servers.protocol import Answered, Capabilities, Outcome, Page, Progress, Project, Remote, RemoteProject
 from bridge.servers.replies import expect, moment, reading
-from bridge.servers.shown import one_line_break
 
 if TYPE_CHECKING:
     import httpx2
 
     from bridge.keys import Secret
-
-AGENT = "annobridge"
-"""The model version of all predictions. One name for all, because Label Studio pre-fills one version per project."""
 
 LOOKUP_SIZE = 500
 OVERLAP = timedelta(seconds=60)
@@ -216,36 +213,7 @@ class LabelStudio:
         return [Outcome(record.key, "accepted", remote_id=str(i)) for record, i in zip(records, ids, strict=True)]
 
     def _task(self, record: Record) -> dict[str, Any]:
-        template = self._bound.template
-        names = template.field_names(self._bound.repeats)
-        data: dict[str, Any] = {}
-        for name in names:
-            spec = template.field_for(name)
-            # A field that a record does not have must still be there: Label Studio refuses a missing variable.
-            data[name] = _displayed(record.fields.get(name, "" if spec is None or spec.type == "text" else []))
-        data["bridge_id"] = wire_id(record.key)
-        if data["bridge_id"] != record.key:
-            data["bridge_key"] = record.key
-        content = record_key(record.fields)
-        if content != record.key:
-            # The record has a key of the user's own, which does not say what people were shown.
-            data["bridge_content"] = content
-        task: dict[str, Any] = {"data": data}
-        # A browser's text box knows only line feeds.
-        answers: dict[str, Any] = {
-            name: text.replace("\r\n", "\n").replace("\r", "\n")
-            for name, text in template.prefilled(record).items()
-            if text
-        }
-        best = {s.question: s for s in sorted(record.suggestions, key=lambda s: s.score or 0.0)}
-        answers.update({name: suggestion.value for name, suggestion in best.items()})
-        regions = to_regions(self._questions, answers, names)
-        if regions:
-            scores = [s.score for s in best.values() if s.score is not None]
-            task["predictions"] = [
-                {"model_version": AGENT, "result": regions, **({"score": min(scores)} if scores else {})}
-            ]
-        return task
+        return task_of(record, self._bound.template, self._bound.repeats)
 
     def repair(self, records: Sequence[Record]) -> int:
         """Send the suggestions of records that are there but lost theirs, until each has them; returns how many."""
@@ -369,12 +337,6 @@ class LabelStudio:
     def _tasks(self, rules: list[Rule], include: str) -> Iterator[dict[str, Any]]:
         for tasks, _ in pages(self._http, self._id, rules, {"include": include}):
             yield from tasks
-
-
-def _displayed(value: FieldValue) -> FieldValue:
-    if isinstance(value, str):
-        return one_line_break(value)
-    return [{**message, "content": one_line_break(message["content"])} for message in value]
 
 
 def _mark(project: Mapping[str, Any]) -> re.Match[str] | None:

@@ -12,3 +12,12 @@ def one_line_break(text: str) -> str:
     'a\\u2060\\nb'
     """
     return text.replace("\r\n", "\u2060\n").replace("\r", "\n") if "\r" in text else text
+
+
+def line_feeds(text: str) -> str:
+    """A text as a browser's text box holds it, which knows only line feeds.
+
+    >>> line_feeds("a\\r\\nb\\rc")
+    'a\\nb\\nc'
+    """
+    return text.replace("\r\n", "\n").replace("\r", "\n")

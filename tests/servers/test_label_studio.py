@@ -19,6 +19,7 @@ from bridge.servers import label_studio_tasks
 from bridge.servers.http import Client
 from bridge.servers.label_studio import LabelStudio
 from bridge.servers.label_studio_login import Login
+from bridge.servers.label_studio_records import AGENT
 from bridge.servers.local_label_studio import LocalLabelStudio
 from bridge.servers.protocol import Project
 from bridge.sync.push import push
@@ -72,7 +73,7 @@ class TestWhatIsOnTheServer:
     ) -> None:
         remote = push(connect(), project, records(3)).project
         found = api.request("GET", f"/api/projects/{remote.id}/")
-        assert (found["model_version"], found["show_collab_predictions"]) == (module.AGENT, True)
+        assert (found["model_version"], found["show_collab_predictions"]) == (AGENT, True)
         assert found["maximum_annotations"] == project.annotators_per_record
 
     def test_texts_are_stored_character_for_character(self, connect: Connect, api: Client, project: Project) -> None:
