@@ -12,35 +12,25 @@ A data folder (``home``) holds everything of one server: database, log, signing 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import re
-import secrets
 import shutil
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-import platformdirs
+import httpx2
 
 from bridge.errors import SetupError
-from bridge.keys import Secret, write_private
-from bridge.servers.label_studio_environment import Environment, Say, install
-
-if TYPE_CHECKING:
-    import httpx2
+from bridge.keys import Secret
+from bridge.servers.label_studio_environment import Environment, install
+from bridge.servers.local_environment import Say
+from bridge.servers.local_home import Home
+from bridge.servers.local_process import Process, local_client, wait_until
+from bridge.servers.postgres import Postgres
 
 ADMIN = "admin@annobridge.example"
 
-_START_S = 600.0
-_STOP_S = 10.0
-_SAY_EVERY_S = 15.0
-_REQUEST_S = 120.0
 _LISTENING = re.compile(rb"Starting development server at http://127\.0\.0\.1:(\d+)/")
 
 
@@ -59,7 +49,11 @@ class LocalLabelStudio:
     Args:
         home: its data folder; by default ``label-studio`` in the user's data folder. Created with mode 0700.
         port: 0 takes the port of the last time, or any free one.
+        postgres: the address of a PostgreSQL database for its projects and users, in the place of SQLite.
         say: told what happens, in sentences for a person.
+
+    Raises:
+        ConfigError: ``postgres`` is no such address.
 
     Attributes:
         url: where it listens, such as ``http://127.0.0.1:8080``; this and the next three exist after :meth:`start`.
@@ -73,12 +67,15 @@ class LocalLabelStudio:
     password: Secret
     token: Secret
 
-    def __init__(self, home: Path | None = None, *, port: int = 0, say: Say = lambda message: None) -> None:
-        self.home = (home or Path(platformdirs.user_data_dir("annobridge")) / "label-studio").absolute()
+    def __init__(
+        self, home: Path | None = None, *, port: int = 0, postgres: str = "", say: Say = lambda message: None
+    ) -> None:
+        self._home = Home(home, "label-studio", "Label Studio")
+        self.home = self._home.path
         self._port = port
+        self._postgres = Postgres.parse(postgres) if postgres else None
         self._say = say
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock: int | None = None
+        self._process: Process | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -102,15 +99,15 @@ class LocalLabelStudio:
             raise SetupError(f"this server is already started, at {self.url}", remedy="stop it first")
         environment = install(self._say)
         try:
-            lock = self._take_home()
+            lock = self._home.take()
             data = self.home / "data"
             data.mkdir(mode=0o700, exist_ok=True)
             database = data / environment.empty_database.name
-            if not database.exists():
+            if not self._postgres and not database.exists():
                 fresh = database.with_suffix(".new")
                 shutil.copyfile(environment.empty_database, fresh)
                 fresh.replace(database)
-            admin = self._remembered(ADMIN)
+            admin = self._home.user(ADMIN)
             self._launch(environment, data, admin["password"], lock)
             self.email, self.password = ADMIN, Secret(admin["password"])
             self.token = self._working_token(ADMIN)
@@ -134,7 +131,7 @@ class LocalLabelStudio:
             raise SetupError("the server is not running, so nobody can be added", remedy="start it first")
         email = email.lower()  # as the server does
         token = self._working_token(email)
-        return User(email, Secret(self._remembered(email)["password"]), token)
+        return User(email, Secret(self._home.user(email)["password"]), token)
 
     def wait(self) -> int:
         """Wait until the server ends by itself or somebody stops it, and return its exit code."""
@@ -143,126 +140,65 @@ class LocalLabelStudio:
     def stop(self) -> None:
         """Stop the server, if it runs; the data stays."""
         if self._process:
-            # Its own process group, so that workers that it may have started end with it.
-            for number, patience in ((signal.SIGTERM, _STOP_S), (signal.SIGKILL, None)):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, number)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(patience)
-                    break
+            self._process.stop()
             self._process = None
-            (self.home / "server.json").unlink(missing_ok=True)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+            self._home.note_stopped()
+        self._home.release()
 
     def wipe(self) -> None:
-        """Stop the server and delete its data folder with all projects and users in it.
+        """Stop the server and delete its data folder with all projects and users in it; a PostgreSQL database stays.
 
         Raises:
             SetupError: the folder is not a Label Studio's home, or another process is using it.
         """
         self.stop()
-        if not self.home.exists():
-            return
-        if not (self.home / "credentials.json").exists():
-            raise SetupError(f"{self.home} is not the home of a local Label Studio", remedy="delete it by hand")
-        self._take_home()
-        shutil.rmtree(self.home)
-        self.stop()
+        self._home.wipe()
 
     # -- the process
 
-    def _take_home(self) -> int:
-        """Make the home ours until the server ends, and return the descriptor of the lock.
-
-        The server inherits the lock, so the home stays taken for as long as the server lives, even when this process
-        is killed, and is free the moment that the last of the two is gone. No stale file can pretend otherwise.
-        """
-        import fcntl  # not on Windows, where this module must still import
-
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = _read_json(self.home / "server.json")
-            where = f"process {other['pid']}, at {other['url']}" if other else "it is just being started"
-            raise SetupError(
-                f"a Label Studio already runs in {self.home} ({where})",
-                remedy=f"stop it with: kill {other['pid']}" if other else "wait a moment, then try again",
-            ) from None
-        return self._lock
-
     def _launch(self, environment: Environment, data: Path, password: str, lock: int) -> None:
-        remembered = _read_json(self.home / "port.json").get("port", 0)
-        port = _free_port(self._port or remembered)
-        if self._port not in (0, port):
-            raise SetupError(f"port {self._port} is taken by another program", remedy="choose another, or 0 for any")
+        port = self._home.choose_port(self._port)
         variables = environment.variables(data) | {
             "LABEL_STUDIO_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
             # Not on the command line, which every user of the machine can read.
             "LABEL_STUDIO_USERNAME": ADMIN,
             "LABEL_STUDIO_PASSWORD": password,
         }
+        if self._postgres:
+            variables |= self._postgres.variables()
         self._say(f"starting Label Studio in {self.home}")
-        with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
-            self._process = subprocess.Popen(
-                # --host would not bind anything: without --internal-host the server listens on every interface.
-                environment.command("start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)),
-                env=variables,
-                cwd=data,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal reaches us, and we stop the server once
-                pass_fds=[lock],
-            )
+        self._process = Process(
+            "Label Studio",
+            # --host would not bind anything: without --internal-host the server listens on every interface.
+            environment.command("start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)),
+            variables=variables,
+            folder=data,
+            log=self.log,
+            lock=lock,
+        )
         self.url = f"http://127.0.0.1:{port}"
-        self._note_process(self._process.pid)
-        self.url = f"http://127.0.0.1:{self._wait_until_healthy(self._process)}"
-        self._note_process(self._process.pid)
-        write_private(self.home / "port.json", json.dumps({"port": int(self.url.rpartition(":")[2])}))
+        self._home.note_running(self.url, [self._process])
+        port = wait_until(self._port_when_healthy, self._process, say=self._say)
+        self.url = f"http://127.0.0.1:{port}"
+        self._home.note_running(self.url, [self._process])
+        self._home.note_port(port)
 
-    def _note_process(self, pid: int) -> None:
-        write_private(self.home / "server.json", json.dumps({"pid": pid, "url": self.url}))
-
-    def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> int:
-        begin = said = time.monotonic()
-        while True:
-            if process.poll() is not None:
-                raise self._failed(f"Label Studio ended with code {process.returncode} before it was ready")
-            # A busy port silently becomes the next one, so what counts is what the server says, not what was asked.
-            match = _LISTENING.search(self.log.read_bytes())
-            if match and self._healthy(int(match[1])) and process.poll() is None:
-                return int(match[1])
-            now = time.monotonic()
-            if now - begin > _START_S:
-                raise self._failed(f"Label Studio did not answer within {_START_S:.0f} s")
-            if now - said > _SAY_EVERY_S:
-                said = now
-                self._say(f"still starting ({now - begin:.0f} s)")
-            time.sleep(0.2)
-
-    def _healthy(self, port: int) -> bool:
-        import httpx2
-
-        with contextlib.suppress(httpx2.HTTPError, ValueError), self._client(port) as client:
-            reply = client.get("/health/")
-            return reply.status_code == 200 and reply.json().get("status") == "UP"
-        return False
-
-    def _failed(self, reason: str) -> SetupError:
-        lines = self.log.read_text(errors="replace").splitlines()[-15:]
-        said = "\n    ".join([f"{reason}; its last words:", *lines])
-        return SetupError(said, remedy=f"read {self.log}, then try again")
+    def _port_when_healthy(self) -> int | None:
+        # A busy port silently becomes the next one, so what counts is what the server says, not what was asked.
+        if self._process and (match := self._process.said(_LISTENING)):
+            port = int(match[1])
+            with contextlib.suppress(httpx2.HTTPError, ValueError), local_client(f"http://127.0.0.1:{port}") as client:
+                reply = client.get("/health/")
+                if reply.status_code == 200 and reply.json().get("status") == "UP":
+                    return port
+        return None
 
     # -- users and tokens
 
     def _working_token(self, email: str) -> Secret:
         """The user's access token: the remembered one if it still works, else a new one; signs up if need be."""
-        user = self._remembered(email)
-        with self._client() as client:
+        user = self._home.user(email)
+        with local_client(self.url) as client:
             if user.get("token"):
                 reply = client.post("/api/token/refresh/", json={"refresh": user["token"]})
                 if reply.status_code == 200:
@@ -276,13 +212,13 @@ class LocalLabelStudio:
                 self._sign_up(email, user["password"])
                 self._post_form(client, "/user/login/", email, user["password"])
             token = self._new_token(client)
-        self._remember(email, user | {"token": token})
+        self._home.remember(email, user | {"token": token})
         return Secret(token)
 
     def _sign_up(self, email: str, password: str) -> None:
         with self._signed_in_admin() as admin:
             path = self._json(admin.get("/api/invite"), 200, "inviting a user")["invite_url"]
-        with self._client() as client:
+        with local_client(self.url) as client:
             if not self._post_form(client, path, email, password):
                 raise SetupError(
                     f"{email} cannot be added: it is no e-mail address, or somebody has it with another password",
@@ -291,7 +227,7 @@ class LocalLabelStudio:
 
     @contextlib.contextmanager
     def _signed_in_admin(self) -> Iterator[httpx2.Client]:
-        with self._client() as client:
+        with local_client(self.url) as client:
             reply = client.post("/api/token/refresh/", json={"refresh": self.token.reveal()})
             access = self._json(reply, 200, "using the administrator's token")["access"]
             client.headers["Authorization"] = f"Bearer {access}"
@@ -322,45 +258,3 @@ class LocalLabelStudio:
         except ValueError:
             pass
         raise SetupError(f"{what} failed: the server answered {reply.status_code}", remedy=f"read {self.log}")
-
-    def _client(self, port: int | None = None) -> httpx2.Client:
-        import httpx2  # a tenth of a second that only those who start a server should pay
-
-        url = self.url if port is None else f"http://127.0.0.1:{port}"
-        # trust_env off: a proxy from the environment must see neither this traffic nor the passwords in it.
-        return httpx2.Client(base_url=url, follow_redirects=False, trust_env=False, timeout=_REQUEST_S)
-
-    def _remembered(self, email: str) -> dict[str, str]:
-        """What credentials.json says of a user; a password is made up and written down before it is first used."""
-        user: dict[str, str] | None = _read_json(self.home / "credentials.json").get(email)
-        if user is None:
-            user = {"password": secrets.token_urlsafe(16)}
-            self._remember(email, user)
-        return user
-
-    def _remember(self, email: str, user: dict[str, str]) -> None:
-        path = self.home / "credentials.json"
-        write_private(path, json.dumps(_read_json(path) | {email: user}, indent=2) + "\n")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """A small file of ours, empty as long as it is missing."""
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        value = None
-    if isinstance(value, dict):
-        return value
-    raise SetupError(f"{path}: not a JSON object", remedy="mend or delete it") from None
-
-
-def _free_port(wanted: int) -> int:
-    """The wanted port if nobody has it, else one that nobody has."""
-    for port in (wanted, 0):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise SetupError("no free port on 127.0.0.1", remedy="close some programs, then try again")

@@ -21,6 +21,7 @@ from bridge.errors import SetupError
 from bridge.keys import Secret
 from bridge.servers import label_studio_environment
 from bridge.servers.label_studio_environment import Environment, install
+from bridge.servers.local_environment import Making
 from bridge.servers.local_label_studio import ADMIN, LocalLabelStudio
 
 
@@ -121,7 +122,7 @@ def test_secrets_are_in_private_files_and_not_on_the_command_line(label_studio: 
     for name in ("credentials.json", "server.log", "server.json", "data/.env"):
         assert stat.S_IMODE((label_studio.home / name).stat().st_mode) == 0o600, name
     assert stat.S_IMODE(label_studio.home.stat().st_mode) == 0o700
-    pid = json.loads((label_studio.home / "server.json").read_text())["pid"]
+    pid = json.loads((label_studio.home / "server.json").read_text())["pids"][0]
     command = Path(f"/proc/{pid}/cmdline").read_text()
     log = label_studio.log.read_text(errors="replace")
     for secret in (label_studio.password, label_studio.token):
@@ -131,7 +132,7 @@ def test_secrets_are_in_private_files_and_not_on_the_command_line(label_studio: 
 @pytest.mark.live
 def test_a_second_server_in_the_same_home_is_refused_by_name(label_studio: LocalLabelStudio) -> None:
     second = LocalLabelStudio(label_studio.home)
-    pid = json.loads((label_studio.home / "server.json").read_text())["pid"]
+    pid = json.loads((label_studio.home / "server.json").read_text())["pids"][0]
     for action in (second.start, second.wipe):
         with pytest.raises(SetupError, match=label_studio.url) as caught:
             action()
@@ -154,7 +155,7 @@ def test_data_port_and_people_survive_a_crash_and_a_restart(
         anna = first.add_user("anna@example.org")
         with client(first, first.token) as http:
             http.post("/api/projects/", json={"title": "Kept", "label_config": "<View></View>"}).raise_for_status()
-        pid = json.loads((home / "server.json").read_text())["pid"]
+        pid = json.loads((home / "server.json").read_text())["pids"][0]
         os.kill(pid, signal.SIGKILL)
         assert first.wait() == -signal.SIGKILL
     with LocalLabelStudio(home) as second:
@@ -194,8 +195,8 @@ def test_a_server_that_ends_is_quoted(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_server_that_says_nothing_is_given_up_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = "import os, time; print('pid', os.getpid(), flush=True); time.sleep(600)"
     fake_environment(tmp_path, script, monkeypatch)
-    monkeypatch.setattr("bridge.servers.local_label_studio._START_S", 2.0)
-    monkeypatch.setattr("bridge.servers.local_label_studio._SAY_EVERY_S", 0.5)
+    monkeypatch.setattr("bridge.servers.local_process.START_S", 2.0)
+    monkeypatch.setattr("bridge.servers.local_process._SAY_EVERY_S", 0.5)
     said: list[str] = []
     server = LocalLabelStudio(tmp_path / "home", say=said.append)
     with pytest.raises(SetupError, match="did not answer within 2 s"):
@@ -210,8 +211,8 @@ def test_a_server_that_ignores_the_signal_is_killed(tmp_path: Path, monkeypatch:
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
     )
     fake_environment(tmp_path, script, monkeypatch)
-    monkeypatch.setattr("bridge.servers.local_label_studio._START_S", 3.0)
-    monkeypatch.setattr("bridge.servers.local_label_studio._STOP_S", 0.5)
+    monkeypatch.setattr("bridge.servers.local_process.START_S", 3.0)
+    monkeypatch.setattr("bridge.servers.local_process.STOP_S", 0.5)
     server = LocalLabelStudio(tmp_path / "home")
     with pytest.raises(SetupError, match="deaf"):
         server.start()
@@ -225,7 +226,7 @@ def test_the_home_stays_taken_while_an_orphaned_server_lives(tmp_path: Path, mon
     code = f"import fcntl, os, subprocess, sys; fd = os.open({str(home / 'lock')!r}, os.O_RDWR | os.O_CREAT); \
 fcntl.flock(fd, fcntl.LOCK_EX); print(subprocess.Popen(['sleep', '600'], pass_fds=[fd], stdout=2).pid)"
     orphan = int(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout)
-    (home / "server.json").write_text(json.dumps({"pid": orphan, "url": "http://127.0.0.1:1"}))
+    (home / "server.json").write_text(json.dumps({"pids": [orphan], "url": "http://127.0.0.1:1"}))
     try:
         with pytest.raises(SetupError, match=f"process {orphan}, at http://127.0.0.1:1"):
             LocalLabelStudio(home).start()
@@ -270,10 +271,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Replaces the making of an environment by that of a folder, and lists what was made."""
     folders: list[Path] = []
 
-    def make(environment: Environment, log: Path, say: object) -> None:
-        folders.append(environment.folder)
-        (environment.folder / "bin").mkdir(parents=True, exist_ok=True)
-        environment.python.touch()
+    def make(making: Making) -> None:
+        folders.append(making.folder)
+        (making.folder / "bin").mkdir(parents=True)
+        (making.folder / "bin" / "python").touch()
 
     monkeypatch.setattr(label_studio_environment, "_make", make)
     return folders
@@ -295,7 +296,7 @@ def test_half_an_environment_is_made_again(cache: Path, made: list[Path]) -> Non
     install(print)
     (environment.folder / "complete").write_text("of another list of packages")
     install(print)
-    environment.python.unlink()  # as when the Python that it was made with is gone
+    (environment.folder / "bin" / "python").unlink()  # as when the Python that it was made with is gone
     install(print)
     assert len(made) == 4
 
