@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bridge.annotations import Annotation, newest
 from bridge.config import FILE_NAME, CampaignConfig, load_config
 from bridge.errors import ConfigError, InputError, UsageError
-from bridge.exporting import ExportResult, export
+from bridge.exporting import ExportResult, export_all
 from bridge.files import Reject, write_lines
 from bridge.keys import origin
 from bridge.merging import MergeResult, Problem, check_answers, merge
@@ -312,30 +312,20 @@ class Campaign:
         Of several kinds, one may stay empty: its result has no files, and its manifest says why.
 
         Raises:
-            ExportError: no row can be made.
+            ExportError: no row can be made; nothing was written.
         """
         records = list(self._counted_records())
         merged = self._merge(records)
-        annotations = self.annotations()
-        wanted = list(kinds or self.config.exports.to)
-
-        def export_one(kind: str, allow_empty: bool) -> ExportResult:
-            return export(
-                export_kind(kind),
-                records,
-                merged.merged,
-                self.template,
-                out or self.out,
-                tuple(formats or self.config.exports.formats),
-                annotations,
-                merge_rule=merged.rule,
-                allow_empty=allow_empty,
-            )
-
-        results = [export_one(kind, allow_empty=len(wanted) > 1) for kind in wanted]
-        if not any(result.kept for result in results):
-            export_one(wanted[0], allow_empty=False)
-        return results
+        return export_all(
+            [export_kind(kind) for kind in kinds or self.config.exports.to],
+            records,
+            merged.merged,
+            self.template,
+            out or self.out,
+            tuple(formats or self.config.exports.formats),
+            self.annotations(),
+            merge_rule=merged.rule,
+        )
 
     def _feedback(self) -> Feedback:
         return Feedback(self.state.folder / "feedback.jsonl")

@@ -135,7 +135,22 @@ def save_key(url: str, secret: Secret) -> None:
         ConfigError: the address or the key cannot be right, or the key file is damaged, open to others or not writable.
     """
     path = key_file()
-    keys = _read(path) | {origin(url): _usable(secret.reveal(), "the new key").reveal()}
+    _write(path, _read(path) | {origin(url): _usable(secret.reveal(), "the new key").reveal()})
+
+
+def forget_key(url: str, secret: Secret) -> None:
+    """Remove the key of a server that is no more from the key file, unless another has taken its place there.
+
+    Raises:
+        ConfigError: the key file is damaged, open to others or not writable.
+    """
+    path, where = key_file(), origin(url)
+    keys = _read(path)
+    if keys.get(where) == secret.reveal():
+        _write(path, {other: key for other, key in keys.items() if other != where})
+
+
+def _write(path: Path, keys: dict[str, str]) -> None:
     try:
         write_private(path, json.dumps(keys, indent=2, sort_keys=True) + "\n")
     except OSError as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bridge import Campaign
 from bridge.errors import BridgeError
-from bridge.keys import save_key
+from bridge.keys import forget_key, save_key
 from bridge.records import Record, Suggestion, Value
 from bridge.servers.local_label_studio import LocalLabelStudio
 from bridge.servers.protocol import Project
@@ -93,33 +93,41 @@ def main(keep: bool) -> int:
         server.wipe()  # refuses while an earlier demo's server still runs
     shutil.rmtree(OUT, ignore_errors=True)
     print("==> starting Label Studio (the first time it is installed, which takes a few minutes)")
-    checks = Checks()
     with server:
         save_key(server.url, server.token)
-        compare = campaign(server, "compare", "preference", compare_records(), checks)
-        review = campaign(server, "review", "review", review_records(), checks)
-        answer(server, compare, {key: (chose(ann), chose(bo)) for key, (ann, bo) in COMPARE.items()})
-        answer(server, review, reviews())
-        rows = [
-            *finish(compare, checks, PAIRS, PAIRS),
-            *finish(review, checks, REWRITES + APPROVED, REWRITES),
-        ]
-        print(f"\n{'campaign':10}{'set':6}{'rows':>5}{'expected':>10}  file")
-        for name, kind, count, due, path in rows:
-            print(f"{name:10}{kind:6}{count:>5}{due:>10}  {path}")
-        print(f"\nlog in and label by hand: {server.url}")
-        print(f"  user {server.email}, password in {server.home / 'credentials.json'}")
-        if checks.wrong:
-            print("\nFAILED: not what the scripted answers imply:", *checks.wrong, sep="\n  ", file=sys.stderr)
-            return 1
-        if keep:
-            print("the server stays up; stop it with Ctrl-C", flush=True)
-            try:
-                server.wait()
-            except KeyboardInterrupt:
-                print("stopping")
-        else:
-            print("it stops now; run `make demo KEEP=1` to leave it up")
+        try:
+            return play(server, keep)
+        finally:
+            forget_key(server.url, server.token)
+
+
+def play(server: LocalLabelStudio, keep: bool) -> int:
+    """Both campaigns from beginning to end, the table of what came, and a server to look at if it is wanted."""
+    checks = Checks()
+    compare = campaign(server, "compare", "preference", compare_records(), checks)
+    review = campaign(server, "review", "review", review_records(), checks)
+    answer(server, compare, {key: (chose(ann), chose(bo)) for key, (ann, bo) in COMPARE.items()})
+    answer(server, review, reviews())
+    rows = [
+        *finish(compare, checks, PAIRS, PAIRS),
+        *finish(review, checks, REWRITES + APPROVED, REWRITES),
+    ]
+    print(f"\n{'campaign':10}{'set':6}{'rows':>5}{'expected':>10}  file")
+    for name, kind, count, due, path in rows:
+        print(f"{name:10}{kind:6}{count:>5}{due:>10}  {path}")
+    if checks.wrong:
+        print("\nFAILED: not what the scripted answers imply:", *checks.wrong, sep="\n  ", file=sys.stderr)
+        return 1
+    if not keep:
+        print(f"\nLabel Studio at {server.url} stops now; to log in and label by hand: make demo KEEP=1")
+        return 0
+    print(f"\nlog in and label by hand: {server.url}")
+    print(f"  user {server.email}, password in {server.home / 'credentials.json'}")
+    print("the server stays up; stop it with Ctrl-C", flush=True)
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        print("stopping")
     return 0
 
 

@@ -126,6 +126,20 @@ def test_the_same_answers_make_the_same_bytes(folder: Folder) -> None:
     assert written[0] == written[1] != b""
 
 
+def test_an_export_without_any_rows_writes_no_training_files(folder: Folder) -> None:
+    folder.open().push()
+    with pytest.raises(ExportError, match="no file was written"):
+        folder.open().export(["sft", "dpo"])
+    assert sorted(path.name for path in (folder.path / "out").iterdir()) == ["merged.jsonl"]
+
+
+def test_a_campaign_may_name_no_export_until_it_exports(folder: Folder) -> None:
+    folder.config(exports={"to": []})
+    folder.open().push()
+    with pytest.raises(UsageError, match="no kind of training set was named"):
+        folder.open().export()
+
+
 # -- again, and after changes
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import ConfigError
-from bridge.keys import Secret, check_transport, find_key, key_file, origin, save_key
+from bridge.keys import Secret, check_transport, find_key, forget_key, key_file, origin, save_key
 
 URL = "http://127.0.0.1:8080"
 
@@ -142,6 +142,25 @@ def test_a_saved_key_is_found_by_its_exact_origin(config: Path) -> None:
     for other in ("https://127.0.0.1:8080", "http://127.0.0.1:8081", "http://localhost:8080", "http://example.org"):
         with pytest.raises(ConfigError, match="has no key for"):
             find_key(other)
+
+
+def test_a_forgotten_key_is_gone_and_the_others_stay(config: Path) -> None:
+    save_key(URL, Secret("one"))
+    save_key("https://example.org", Secret("two"))
+    forget_key(f"{URL}/", Secret("one"))
+    assert json.loads(key_file().read_text()) == {"https://example.org:443": "two"}
+    assert stat.S_IMODE(key_file().stat().st_mode) == 0o600
+
+
+def test_a_key_that_took_its_place_is_not_forgotten() -> None:
+    save_key(URL, Secret("newer"))
+    forget_key(URL, Secret("older"))
+    assert find_key(URL) == Secret("newer")
+
+
+def test_nothing_is_written_to_forget_what_is_not_there() -> None:
+    forget_key(URL, Secret("one"))
+    assert not key_file().exists()
 
 
 def test_only_the_owner_can_read_it(config: Path) -> None:

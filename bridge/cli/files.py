@@ -225,7 +225,7 @@ def _export_files(
     kinds: tuple[str, ...], formats: tuple[str, ...], merged: str, out: str, flags: dict[str, Any]
 ) -> list[ExportResult]:
     from bridge.campaign import export_kind
-    from bridge.exporting import export as export_rows
+    from bridge.exporting import export_all
     from bridge.merging import Merged
     from bridge.reading import read_records
     from bridge.templates import load_template
@@ -236,7 +236,7 @@ def _export_files(
     records = list(_reader(_needed(flags, "set__records__path", "--records"), template, flags, read_records))
     answers: list[Merged] = _read_objects(merged, Merged.from_dict)
     shapes = formats or ("conversational", "plain")
-    return [export_rows(export_kind(kind), records, answers, template, out, shapes) for kind in kinds]
+    return export_all([export_kind(kind) for kind in kinds], records, answers, template, out, shapes)
 
 
 @click.group(invoke_without_command=True)

@@ -39,7 +39,7 @@ def label_studio(port: int, data: str | None, temporary: bool, as_json: bool) ->
     import tempfile
 
     from bridge.errors import SetupError
-    from bridge.keys import save_key
+    from bridge.keys import forget_key, save_key
     from bridge.servers.local_label_studio import LocalLabelStudio
 
     if data and temporary and Path(data).exists():
@@ -48,9 +48,11 @@ def label_studio(port: int, data: str | None, temporary: bool, as_json: bool) ->
     server = LocalLabelStudio(home, port=port, say=lambda text: click.echo(text, err=True))
     # A service manager stops us with SIGTERM; the server must stop with us.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    served, wiped = False, temporary
     try:
         server.start()
         save_key(server.url, server.token)
+        served = True
         if as_json:
             credentials = str(server.home / "credentials.json")
             click.echo(json.dumps({"url": server.url, "email": server.email, "credentials": credentials}))
@@ -59,13 +61,15 @@ def label_studio(port: int, data: str | None, temporary: bool, as_json: bool) ->
             click.echo(f"  log in as {server.email}; the password is in {server.home / 'credentials.json'}")
             click.echo("  the access token is in your key file; stop with Ctrl-C")
         code = server.wait()
-        temporary = False  # its log is worth keeping
+        wiped = False  # its log is worth keeping
         raise SetupError(f"Label Studio ended by itself (exit code {code})", remedy=f"see {server.log}")
     except KeyboardInterrupt:
         click.echo("stopping", err=True)
     finally:
         server.stop()
-        if temporary:
+        if served and temporary:
+            forget_key(server.url, server.token)
+        if wiped:
             server.wipe()
 
 

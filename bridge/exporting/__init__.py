@@ -3,7 +3,7 @@
 from bridge.exporting.formats import FORMATS
 from bridge.exporting.reasons import REASONS, Dropped
 from bridge.exporting.rows import Row, RowsResult, training_rows
-from bridge.exporting.write import ExportedFile, ExportResult, export
+from bridge.exporting.write import ExportedFile, ExportResult, export, export_all
 
 __all__ = [
     "FORMATS",
@@ -14,5 +14,6 @@ __all__ = [
     "Row",
     "RowsResult",
     "export",
+    "export_all",
     "training_rows",
 ]

@@ -24,7 +24,7 @@ from bridge.annotations import Annotation, newest
 from bridge.errors import ExportError, StoreError, UsageError, ValueRejected
 from bridge.exporting.formats import FORMATS, Line, metadata
 from bridge.exporting.reasons import Dropped, count_reasons
-from bridge.exporting.rows import Kind, Row, training_rows
+from bridge.exporting.rows import Kind, Row, RowsResult, training_rows
 from bridge.files import write_lines, write_text
 from bridge.merging.merged import Merged
 from bridge.records import Record, canonical_json
@@ -74,14 +74,13 @@ def export(
     annotations: Iterable[Annotation] | None = None,
     *,
     merge_rule: Mapping[str, Any] | None = None,
-    allow_empty: bool = False,
 ) -> ExportResult:
     """Write the training set of one kind to a folder.
 
     Everything is worked out before anything is written; each file appears in one step, and the manifest last, so that
     after a crash its hashes tell whether the files are those that it names. A format that can express no row gets no
     file. Files that an earlier export of this kind left there are replaced, or removed where this one has none: the
-    folder never holds rows that its manifest does not name.
+    folder never holds rows that its manifest does not name. After an error that names no file, it is as it was.
 
     Args:
         kind: ``sft`` or ``dpo``.
@@ -92,13 +91,56 @@ def export(
         formats: names from :data:`bridge.exporting.formats.FORMATS`.
         annotations: the answers behind it, where they are at hand: the manifest then names their revisions.
         merge_rule: how the answers were merged (:attr:`bridge.merging.MergeResult.rule`), for the manifest.
-        allow_empty: write a manifest and the list of dropped records even where no record yields a row.
 
     Raises:
         UsageError: a kind or format that does not exist.
         ExportError: the template has no rule for such rows, or no record yields one.
         StoreError: the folder cannot be written.
     """
+    return export_all([kind], records, merged, template, out_dir, formats, annotations, merge_rule=merge_rule)[0]
+
+
+def export_all(
+    kinds: Sequence[Kind],
+    records: Iterable[Record],
+    merged: Iterable[Merged],
+    template: TaskTemplate,
+    out_dir: str | Path,
+    formats: Sequence[str] = ("conversational", "plain"),
+    annotations: Iterable[Annotation] | None = None,
+    *,
+    merge_rule: Mapping[str, Any] | None = None,
+) -> list[ExportResult]:
+    """Write the training sets of several kinds to a folder, as :func:`export` does; if all are empty, write nothing.
+
+    One of several may be empty: its result has no files, and its manifest says so.
+
+    Raises:
+        UsageError, ExportError, StoreError: as :func:`export`.
+    """
+    records, merged = list(records), list(merged)
+    annotations = None if annotations is None else list(annotations)
+    plans = [_plan(kind, records, merged, template, formats) for kind in dict.fromkeys(kinds)]
+    if not plans:
+        raise UsageError("no kind of training set was named", remedy=f"use one or more of {', '.join(FORMATS)}")
+    if not any(any(plan.lines.values()) for plan in plans):
+        raise _empty(plans[0])
+    return [_write(plan, template, Path(out_dir), annotations, dict(merge_rule or {})) for plan in plans]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A training set that was worked out and not yet written."""
+
+    kind: Kind
+    rows: RowsResult
+    lines: dict[str, dict[int, Line]]
+    dropped: list[Dropped]
+
+
+def _plan(
+    kind: Kind, records: Iterable[Record], merged: Iterable[Merged], template: TaskTemplate, formats: Sequence[str]
+) -> _Plan:
     if kind not in FORMATS:
         raise UsageError(f"{kind!r:.60} is no kind of training set", remedy=f"use one of {', '.join(FORMATS)}")
     unknown = [name for name in formats if name not in FORMATS[kind]]
@@ -107,26 +149,33 @@ def export(
             f"{unknown[0]!r:.60} is no format for {kind} rows" if unknown else "no format was named",
             remedy=f"use one or more of {', '.join(FORMATS[kind])}",
         )
-    result = training_rows(kind, records, merged, template)
-    lines, dropped = _format(kind, result.kept, template, list(dict.fromkeys(formats)))
-    dropped = [*result.dropped, *dropped]
-    if not any(lines.values()) and not allow_empty:
-        raise _empty(kind, dropped)
-    folder = Path(out_dir)
+    rows = training_rows(kind, records, merged, template)
+    lines, dropped = _format(kind, rows.kept, template, list(dict.fromkeys(formats)))
+    return _Plan(kind, rows, lines, [*rows.dropped, *dropped])
+
+
+def _write(
+    plan: _Plan,
+    template: TaskTemplate,
+    folder: Path,
+    annotations: Iterable[Annotation] | None,
+    merge_rule: dict[str, Any],
+) -> ExportResult:
+    kind, dropped = plan.kind, plan.dropped
     files = []
-    for name, numbered in lines.items():
+    for name, numbered in plan.lines.items():
         path = folder / f"{kind}.{name}.jsonl"
         if numbered:
             write_lines(path, numbered.values())
             files.append(ExportedFile(path, name, len(numbered), _sha256(path)))
         else:
             _remove(path)
-    for name in FORMATS[kind].keys() - lines.keys():
+    for name in FORMATS[kind].keys() - plan.lines.keys():
         _remove(folder / f"{kind}.{name}.jsonl")
     dropped_path = folder / f"{kind}.dropped.jsonl"
     write_lines(dropped_path, [case.to_dict() for case in dropped])
-    counts = count_reasons(result.dropped)
-    yielding = len({row.record for row in result.kept})
+    counts = plan.rows.counts()
+    yielding = len({row.record for row in plan.rows.kept})
     head = {
         "manifest": MANIFEST_VERSION,
         "kind": kind,
@@ -136,14 +185,14 @@ def export(
             "fingerprint": template.fingerprint,
             "sha256": hashlib.sha256(canonical_json(template.model_dump(mode="json"))).hexdigest(),
         },
-        "merge": dict(merge_rule or {}),
+        "merge": merge_rule,
         "records": {"kept": yielding, "dropped": counts},
         "files": {file.path.name: _describe(file, dropped) for file in files}
         | {dropped_path.name: {"rows": len(dropped), "sha256": _sha256(dropped_path)}},
     }
     manifest = folder / f"{kind}.manifest.json"
-    write_text(manifest, _manifest(head, _trace(result.kept, lines, annotations)))
-    return ExportResult(files, manifest, len(result.kept), yielding, dropped, counts)
+    write_text(manifest, _manifest(head, _trace(plan.rows.kept, plan.lines, annotations)))
+    return ExportResult(files, manifest, len(plan.rows.kept), yielding, dropped, counts)
 
 
 def _describe(file: ExportedFile, dropped: Iterable[Dropped]) -> dict[str, Any]:
@@ -174,18 +223,17 @@ def _format(
     return lines, list(dropped.values())
 
 
-def _empty(kind: Kind, dropped: Iterable[Dropped]) -> ExportError:
-    dropped = list(dropped)
-    counts = ", ".join(f"{reason}: {count:,}" for reason, count in count_reasons(dropped).items())
+def _empty(plan: _Plan) -> ExportError:
+    counts = ", ".join(f"{reason}: {count:,}" for reason, count in count_reasons(plan.dropped).items())
     remedies = {
         "not_merged": "let people answer, then pull and merge",
         "multi_turn": "use the format 'conversational'",
         "unknown_record": "give the file of records that these answers belong to",
     }
-    reasons = {case.reason for case in dropped}
+    reasons = {case.reason for case in plan.dropped}
     remedy = next((remedies[reason] for reason in remedies if reason in reasons), "collect more answers")
     why = f"no record yields one ({counts})" if counts else "there are no records"
-    return ExportError(f"there are no {kind} rows: {why}; no training file was written", remedy=remedy)
+    return ExportError(f"there are no {plan.kind} rows: {why}; no file was written", remedy=remedy)
 
 
 def _trace(

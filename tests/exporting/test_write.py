@@ -12,7 +12,7 @@ import pytest
 from bridge import __version__
 from bridge.annotations import Annotation
 from bridge.errors import ExportError, StoreError, UsageError
-from bridge.exporting import ExportResult, export
+from bridge.exporting import ExportResult, export, export_all
 from bridge.merging import merge
 from bridge.records import Record
 from bridge.templates import load_template
@@ -194,7 +194,7 @@ def test_only_several_turns_in_the_only_format_is_an_error_that_names_one_that_c
 def test_no_rows_is_an_error_with_the_counts_and_writes_nothing(tmp_path: Path) -> None:
     records = [record for record in RECORDS if record.key in ("r3", "r4")]
     merged = [entry for entry in merge(ANNOTATIONS, REVIEW, records).merged if entry.record in ("r3", "r4")]
-    with pytest.raises(ExportError, match=r"skipped: 1, unchanged_rewrite: 1.*no training file was written"):
+    with pytest.raises(ExportError, match=r"skipped: 1, unchanged_rewrite: 1.*no file was written"):
         export("dpo", records, merged, REVIEW, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(ExportError, match="there are no records"):
@@ -207,6 +207,49 @@ def test_an_export_that_fails_leaves_the_old_one_whole(tmp_path: Path) -> None:
     with pytest.raises(ExportError):
         export("dpo", RECORDS, [], REVIEW, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_of_several_kinds_one_may_be_empty_and_its_manifest_says_so(tmp_path: Path) -> None:
+    records = [record for record in RECORDS if record.key == "r3"]  # approved as it was: no pair
+    merged = merge(ANNOTATIONS[3:4], REVIEW, records).merged
+    sft, dpo = export_all(["sft", "dpo"], records, merged, REVIEW, tmp_path, ["plain"])
+    assert (sft.kept, dpo.kept, dpo.files) == (1, 0, [])
+    assert json.loads(dpo.manifest.read_text())["records"] == {"kept": 0, "dropped": {"unchanged_rewrite": 1}}
+    assert names(tmp_path) == [
+        "dpo.dropped.jsonl",
+        "dpo.manifest.json",
+        "sft.dropped.jsonl",
+        "sft.manifest.json",
+        "sft.plain.jsonl",
+    ]
+
+
+def test_if_all_kinds_are_empty_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"there are no sft rows: .*no file was written"):
+        export_all(["sft", "dpo"], RECORDS, [], REVIEW, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_if_all_kinds_are_empty_the_files_of_an_earlier_export_stay(tmp_path: Path) -> None:
+    write(tmp_path, "sft")
+    write(tmp_path, "dpo")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ExportError):
+        export_all(["sft", "dpo"], RECORDS, [], REVIEW, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_kind_without_rules_stops_the_other_one_before_it_is_written(tmp_path: Path) -> None:
+    rating = load_template("rating")
+    answers = [Annotation("r1", "ann", answers={"rating": 5})]
+    with pytest.raises(ExportError, match="no rule for dpo rows"):
+        export_all(["sft", "dpo"], RECORDS, merge(answers, rating, RECORDS).merged, rating, tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_no_kind_at_all_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no kind of training set was named"):
+        export_all([], RECORDS, [], REVIEW, tmp_path)
 
 
 @pytest.mark.parametrize(
