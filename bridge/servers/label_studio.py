@@ -13,6 +13,7 @@ import math
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ from bridge.annotations import Annotation, utc
 from bridge.errors import Conflict, NotFound, Refused, ServerError, UnknownOutcome
 from bridge.questions import Question
 from bridge.records import Record, wire_id
+from bridge.servers.answers import why_not
 from bridge.servers.http import Client
+from bridge.servers.label_studio_answers import NO_ACCOUNTS, write_answer
 from bridge.servers.label_studio_kinds import KINDS, to_answers
 from bridge.servers.label_studio_login import Login
 from bridge.servers.label_studio_page import label_config
@@ -44,6 +47,7 @@ CAPABILITIES = Capabilities(
     batch=500,
     unique_keys=False,
     incremental=True,
+    drafts=False,
 )
 
 _PROJECT_FIELDS = "id,title,description,label_config,maximum_annotations,task_number,skipped_annotations_number"
@@ -310,11 +314,58 @@ class LabelStudio:
         if not isinstance(user, int):
             return "unknown"
         if user not in self._people:
-            people = self._http.request("GET", "/api/users/", what="list the annotators")
-            if not isinstance(people, list):
-                raise TypeError("the list of annotators")
-            self._people = {person["id"]: str(person["email"]).lower() for person in people}
+            self._people = self._accounts()
         return self._people.setdefault(user, f"user-{user}")
+
+    def _accounts(self) -> dict[int, str]:
+        people = self._http.request("GET", "/api/users/", what="list the annotators")
+        if not isinstance(people, list):
+            raise TypeError("the list of annotators")
+        return {person["id"]: str(person["email"]).lower() for person in people}
+
+    @reading
+    def people(self) -> list[str]:
+        """The e-mail addresses of all users, in lower case."""
+        return sorted(self._accounts().values())
+
+    def add_person(self, name: str, password: Secret) -> None:
+        """Refused always: such an account would keep its owner out.
+
+        Raises:
+            Refused: names the way that works.
+        """
+        raise NO_ACCOUNTS
+
+    @reading
+    def answer(self, annotations: Sequence[Annotation]) -> list[Outcome]:
+        """Write answers one by one; after one whose outcome is unknown, none is sent any more."""
+        ids = {name: number for number, name in self._accounts().items()}
+        wanted = rule("data.bridge_id", "in_list", sorted({wire_id(a.record) for a in annotations}), "List")
+        held: dict[str, Answered] = {}
+        for tasks, _ in pages(self._http, self._id, [wanted], ANSWERS) if annotations else ():
+            for found in map(self._answered, tasks):
+                other = held.get(found.key, found)
+                both = found.annotations if other is found else other.annotations + found.annotations
+                held[found.key] = Answered(found.key, other.remote_id, both)
+        outcomes: list[Outcome] = []
+        for annotation in annotations:
+            lost = next((outcome for outcome in outcomes if outcome.result == "unknown"), None)
+            outcomes.append(lost or self._write_answer(annotation, held.get(annotation.record), ids))
+        return [replace(outcome, key=a.record) for outcome, a in zip(outcomes, annotations, strict=True)]
+
+    def _write_answer(self, annotation: Annotation, found: Answered | None, ids: Mapping[str, int]) -> Outcome:
+        if found is None:
+            return Outcome(annotation.record, "rejected", "the record is not there", "push it first")
+        theirs = [other for other in found.annotations if other.annotator == annotation.annotator]
+        names = self._bound.template.field_names(self._bound.repeats)
+        return why_not(annotation, theirs, ids) or write_answer(
+            self._http,
+            found.remote_id,
+            ids[annotation.annotator],
+            annotation,
+            self._questions,
+            names,
+        )
 
     def progress(self) -> Progress:
         """Counts from the project itself."""

@@ -240,9 +240,7 @@ class MemoryServer:
         if why is not None:
             return why
         try:
-            self.annotate(
-                key, name, annotation.answers, status=annotation.status, lead_time_s=annotation.lead_time_s
-            )
+            self.annotate(key, name, annotation.answers, status=annotation.status, lead_time_s=annotation.lead_time_s)
         except (NotFound, Refused) as error:
             return Outcome(key, "rejected", error.reason, error.remedy)
         return Outcome(key, "accepted", remote_id=self._held.annotations[f"{key}/{name}"]["source"]["id"])

@@ -15,6 +15,7 @@ from bridge.annotations import Annotation
 from bridge.records import Record
 
 if TYPE_CHECKING:
+    from bridge.keys import Secret
     from bridge.templates import TaskTemplate
 
 Result = Literal["accepted", "rejected", "unknown"]
@@ -34,6 +35,7 @@ class Capabilities:
         ranking_gaps: whether an annotator can leave an item of a ranking out.
         grows: whether a project that exists can show records with more repeated fields than any before.
         lead_time: whether the server measures how long an answer took.
+        drafts: whether answers that are not finished come and go through this protocol.
         span_units: what the server's page counts in; our values are code points always.
         options: question type to the fewest and the most options that a question of it may have.
         description_length: longest description of a question.
@@ -50,6 +52,7 @@ class Capabilities:
     ranking_gaps: bool = True
     grows: bool = True
     lead_time: bool = True
+    drafts: bool = True
     span_units: Literal["code points", "UTF-16"] = "code points"
     options: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     description_length: int = 10_000
@@ -180,6 +183,28 @@ class Server(Protocol):
 
     def progress(self) -> Progress:
         """Counts, as the server gives them now."""
+        ...
+
+    def people(self) -> list[str]:
+        """Names of those who can answer here; it may be asked before :meth:`ensure`."""
+        ...
+
+    def add_person(self, name: str, password: Secret) -> None:
+        """Make an account for somebody; who has one already is only let in, and keeps the old password.
+
+        Raises:
+            Refused: this server lets nobody do that, or not with this name; the remedy says what people do instead.
+        """
+        ...
+
+    def answer(self, annotations: Sequence[Annotation]) -> list[Outcome]:
+        """Write answers in the names of the people who gave them; one outcome for each, in order.
+
+        Annotators have their names on this server. What a person has answered is looked up first and never written
+        over, but for one case: where ``source`` of an annotation has the ``id`` and the ``updated_at`` of that
+        person's answer as it is there now, it takes that answer's place. A server that refuses a batch as a whole
+        rejects all of it: the caller finds the culprit by halving.
+        """
         ...
 
     def close(self) -> None:
