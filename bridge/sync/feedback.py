@@ -1,6 +1,8 @@
 """The feedback store: every answer that was ever pulled, append-only, in ``.annobridge/feedback.jsonl``.
 
 A change on the server becomes a new line with the next revision; a withdrawal becomes a line with ``deleted: true``.
+An answer that ``migrate`` wrote to another server is a line with the times of the old one, and with ``imported_at``
+(when the new server says that it was changed last) and ``from_...`` (where it was given) in its ``source``.
 Nothing is ever rewritten, so a crash can at worst leave one broken last line, which the next pull cuts off and
 fetches again.
 """
@@ -42,13 +44,16 @@ class Feedback:
 
     Args:
         path: the file; it need not exist yet.
+        project: server and id of the project that is compared with; by default, any. After a migration the store holds
+            answers of several, and their tasks may have the same numbers.
 
     Raises:
         StoreError: the file cannot be read, or a line before the last is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, project: tuple[str, str] | None = None) -> None:
         self.path = path
+        self.project = project
         self.history: list[Annotation] = []
         self._current: dict[str, dict[str, Annotation]] = {}
         self._size = 0
@@ -71,6 +76,8 @@ class Feedback:
 
     def _remember(self, annotation: Annotation) -> None:
         self.history.append(annotation)
+        if self.project not in (None, (annotation.source.get("server"), annotation.source.get("project"))):
+            return
         place = _place(annotation.record, annotation.source.get("task", ""))
         self._current.setdefault(place, {})[annotation.source.get("id", "")] = annotation
 
@@ -96,12 +103,17 @@ class Feedback:
                 if annotation.annotator != old.annotator and not old.deleted:
                     # The server says now that somebody else gave it; the first one no longer did.
                     lines.append(replace(old, revision=old.revision + 1, deleted=True))
-                lines.append(replace(annotation, revision=old.revision + 1))
+                lines.append(_revised(old, annotation))
         for identity, old in stored.items():
             if identity not in seen and not old.deleted:
                 changes.withdrawn += 1
                 lines.append(replace(old, revision=old.revision + 1, deleted=True))
         return changes, lines
+
+    def stored(self, annotation: Annotation) -> Annotation | None:
+        """The last state of this answer (by its record, task and id) that is in the store."""
+        place = _place(annotation.record, annotation.source.get("task", ""))
+        return self._current.get(place, {}).get(annotation.source.get("id", ""))
 
     def missing(self, seen: set[tuple[str, str]], project: str) -> list[tuple[str, str]]:
         """Records (key and task) with live answers of this project that a full sweep did not meet."""
@@ -155,7 +167,19 @@ def _place(record: str, task: str) -> str:
     return f"{record}\0{task}"
 
 
+def _revised(old: Annotation, new: Annotation) -> Annotation:
+    revised = replace(new, revision=old.revision + 1)
+    if "from_id" not in old.source:
+        return revised
+    # It was given on another server; its first save was there.
+    origin = {name: value for name, value in old.source.items() if name.startswith("from_")}
+    return replace(revised, created_at=old.created_at, source={**new.source, **origin})
+
+
 def _same(old: Annotation, new: Annotation) -> bool:
+    if "imported_at" in old.source:
+        # The line has the times of the server that the answer was given on.
+        return (not old.deleted, old.source["imported_at"], old.annotator) == (True, new.updated_at, new.annotator)
     return not old.deleted and (old.updated_at, old.status, old.answers, old.annotator) == (
         new.updated_at,
         new.status,
