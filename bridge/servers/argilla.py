@@ -38,7 +38,7 @@ from bridge.servers.argilla_kinds import (
     fields_of,
     original_fields,
     questions_of,
-    shown_markdown,
+    shown_guidelines,
     to_answers,
 )
 from bridge.servers.argilla_records import item_of, suggestions_of
@@ -237,9 +237,8 @@ class Argilla:
             ) from error
 
     def _settings(self, project: Project) -> dict[str, Any]:
-        guidelines = shown_markdown(project.template.guidelines)
         return {
-            "guidelines": guidelines if 0 < len(guidelines) <= 10_000 else project.template.guidelines or None,
+            "guidelines": shown_guidelines(project.template.guidelines),
             "distribution": {"strategy": "overlap", "min_submitted": project.annotators_per_record},
         }
 
@@ -258,11 +257,12 @@ class Argilla:
             "metadata": {_MARK: mark},
             **self._settings(project),
         }
+        questions = questions_of(template, project.repeats)
         dataset = str(expect(self._request("POST", "/datasets", body=body, what="make the dataset"), "id", str))
         try:
             for field in fields_of(template, project.repeats):
                 self._request("POST", f"/datasets/{dataset}/fields", body=field, what=f"add field {field['name']!r}")
-            for question in questions_of(template, project.repeats):
+            for question in questions:
                 what = f"add question {question['name']!r}"
                 reply = self._request("POST", f"/datasets/{dataset}/questions", body=question, what=what)
                 self._question_ids[question["name"]] = str(expect(reply, "id", str))
@@ -412,8 +412,8 @@ class Argilla:
 
     def repair(self, records: Sequence[Record]) -> int:
         """Send the suggestions of records that are there without any; nothing else of them."""
-        template = self._bound.template
-        bodies = {record.key: self._with_ids(suggestions_of(record, template)) for record in records}
+        template, repeats = self._bound.template, self._bound.repeats
+        bodies = {record.key: self._with_ids(suggestions_of(record, template, repeats)) for record in records}
         short = [
             key for key, found in self.find([key for key in bodies if bodies[key]]).items() if not found[0].suggestions
         ]

@@ -11,13 +11,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from bridge.errors import ValueRejected
+from bridge.errors import UsageError, ValueRejected
 from bridge.questions import (
     MultiLabelQuestion,
     Question,
     RankingQuestion,
     RatingQuestion,
     SpanQuestion,
+    TextQuestion,
 )
 from bridge.records import FieldValue, Value, text_of
 from bridge.servers.shown import one_line_break
@@ -28,6 +29,9 @@ MESSAGE_LENGTH = 20_000
 """Longest message of a chat, and the length that its role may have; the server's defaults."""
 ROLE_LENGTH = 20
 MESSAGES = 500
+GUIDELINES_LENGTH = 10_000
+TITLE_LENGTH = 500
+DESCRIPTION_LENGTH = 1000
 
 _AGENT = re.compile(r"[^a-zA-Z0-9_:./\s-]")
 
@@ -45,7 +49,7 @@ def shown_text(text: str) -> str:
 
 
 def original_text(text: str) -> str:
-    """What :func:`shown_text` was made of (but for carriage returns, and with line breaks behind its end).
+    """What :func:`shown_text` was made of (but for carriage returns).
 
     >>> original_text(shown_text("a &lt; b"))
     'a &lt; b'
@@ -59,33 +63,78 @@ def shown_markdown(text: str) -> str:
     >>> shown_markdown("1. <b>Read</b>")
     '1\\\\. \\\\<b\\\\>Read\\\\</b\\\\>'
     """
-    lines = _MARKDOWN.sub(r"\\\g<0>", text).split("\n")
-    # Two spaces at its end keep a line from running into the next; entities keep indentation from meaning code.
-    return "  \n".join(_INDENT.sub(lambda found: "&nbsp;" * len(found[0]), line) for line in lines)
+    escaped = _MARKDOWN.sub(r"\\\g<0>", text).replace("$", "&#36;").replace("\t", "    ")
+    # Two spaces at its end keep a line from running into the next; entities keep indentation from meaning code, and
+    # empty lines from being thrown together.
+    lines = (_INDENT.sub(lambda found: "&nbsp;" * len(found[0]), line) for line in escaped.split("\n"))
+    return "  \n".join(line or "&nbsp;" for line in lines)
 
 
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]()<>#+.!|~&:-]")
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()<>#+=.!|~&:@^-]")
 _INDENT = re.compile(r"^ +|(?<= ) +")
+
+
+def shown_guidelines(text: str) -> str | None:
+    """Guidelines as Argilla takes them: literal Markdown, as one block of code where that would be too long.
+
+    >>> shown_guidelines("Rate *it*."), shown_guidelines("")
+    ('Rate \\\\*it\\\\*\\\\.', None)
+    """
+    literal = shown_markdown(text)
+    if len(literal) <= GUIDELINES_LENGTH:
+        return literal if text else None
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def unrendered(text: str) -> str:
+    """A text that Argilla shows as Markdown beside the box that it starts in, without what a browser would fetch.
+
+    Once somebody has changed a suggested text, a tab shows the suggestion as Markdown, in which images, style sheets
+    and embedded pages are fetched (measured). An invisible character behind ``<`` and ``!`` makes them text; it sticks
+    to the character before it, so that both are deleted together. :func:`typed_text` takes it away again.
+
+    >>> typed_text(unrendered("<img src=x> ![x](y) 1 < 2!\\n")) == "<img src=x> ![x](y) 1 < 2!\\n"
+    True
+    """
+    text = _RENDERED.sub(rf"\g<0>{_VARIATION}", text)
+    return f"{text}\n" if text.endswith("\n") else text
+
+
+def typed_text(text: str) -> str:
+    """What somebody left in a text box.
+
+    The browser ends a text with a line break of its own as soon as somebody types at the end, so one is taken away;
+    :func:`unrendered` gives one more to a text that has some.
+    """
+    return text.replace(f"<{_VARIATION}", "<").replace(f"!{_VARIATION}", "!").removesuffix("\n")
+
+
+_VARIATION = "\ufe0e"
+_RENDERED = re.compile(rf"<(?=[A-Za-z/!?{_VARIATION}])|!(?=[\[{_VARIATION}])")
 
 
 def shown_field(value: FieldValue, kind: str, *, room: bool = False) -> Any:
     """A field's value as it is stored on the server.
 
     A chat becomes messages; a transcript becomes one text, because speakers' names may be longer than a role, and
-    what they said may be longer than a message. With ``room`` a text gets as many line breaks behind its end, which
-    are not shown, as spans need: the page counts UTF-16 units, and the server refuses offsets behind the last code
-    point of what it stores.
+    what they said may be longer than a message. With ``room`` a text is stored as long as its spans need: the page
+    counts UTF-16 units, in which an emoji is two, and the server refuses offsets behind the last code point of what it
+    stores, so each emoji is stored as an entity.
 
     Raises:
         ValueRejected: a message that Argilla cannot hold.
     """
     if kind == "chat" and not isinstance(value, str):
         return [_message(message, number) for number, message in enumerate(value, 1)]
-    text = text_of(value)
+    text = value if isinstance(value, str) else "\n\n".join(f"{m['role']}: {m['content']}" for m in value)
     stored = shown_text(text)
-    if room:
-        stored += "\n" * (utf16_offset(text, len(text)) - len(stored))
-    return stored
+    return _ASTRAL.sub(lambda found: f"&#{ord(found[0])};", stored) if room else stored
+
+
+# Not those that end a plane: they are no characters, and an entity cannot stand for them.
+_ASTRAL = re.compile("[" + "".join(f"{chr(p << 16)}-{chr((p << 16) + 0xFFFD)}" for p in range(1, 17)) + "]")
 
 
 def _message(message: Mapping[str, str], number: int) -> dict[str, str]:
@@ -178,11 +227,12 @@ class Text(Rating):
     def settings(self, question: Any, items: Mapping[str, str]) -> dict[str, Any]:
         return {"type": "text", "use_markdown": False}
 
+    def to_value(self, question: Any, value: Any, fields: Mapping[str, FieldValue]) -> Any:
+        return unrendered(value)
+
     def value(self, question: Any, value: Any, fields: Mapping[str, FieldValue]) -> Value | None:
-        if isinstance(value, str) and not value.strip():
-            return None  # an emptied box is no answer
-        text: Value | None = value
-        return text
+        text: Value = typed_text(value) if isinstance(value, str) else value
+        return None if isinstance(text, str) and not text.strip() else text  # an emptied box is no answer
 
 
 class Ranking:
@@ -265,8 +315,10 @@ def fields_of(template: TaskTemplate, repeats: int = 0) -> list[dict[str, Any]]:
 def questions_of(template: TaskTemplate, repeats: int = 0) -> list[dict[str, Any]]:
     """The questions of a dataset for a template, as the server takes them.
 
-    A dataset needs one required question. Where a template has none, its first span question is made one, because an
-    answer without spans satisfies it.
+    A dataset needs one required question. Where a template has none, one that people can leave as it is becomes it.
+
+    Raises:
+        UsageError: there is none, so that people could not submit without an answer that they need not give.
     """
     names = template.field_names(repeats)
     bodies: list[dict[str, Any]] = []
@@ -276,16 +328,52 @@ def questions_of(template: TaskTemplate, repeats: int = 0) -> list[dict[str, Any
             items = {name: _title(template, name) for name in question.item_names(names)}
         body = {
             "name": question.name,
-            "title": question.title,
-            "required": question.required and not question.required_when,
+            "title": _question_title(question),
+            "required": _always_required(question),
             "settings": KINDS[question.type].settings(question, items),
         }
         description = _description(template, question)
         bodies.append({**body, "description": description} if description else body)
     if not any(body["required"] for body in bodies):
-        first = next((body for body in bodies if body["settings"]["type"] == "span"), bodies[0])
-        first["required"] = True
+        bodies[_answered_untouched(template)]["required"] = True
     return bodies
+
+
+def _answered_untouched(template: TaskTemplate) -> int:
+    """Which question is answered before anybody touched it: nothing marked is an answer, and so is a text as it was."""
+    for index, question in enumerate(template.questions):
+        if isinstance(question, SpanQuestion):
+            return index
+    for index, question in enumerate(template.questions):
+        if isinstance(question, TextQuestion) and question.prefill:
+            spec = template.field_for(question.prefill)
+            if spec is not None and spec.required:
+                return index
+    raise UsageError(
+        f"question {template.questions[0].name!r}: Argilla needs a question that must be answered, and all of these "
+        "may be left out",
+        remedy="make one required, with a choice such as 'No problem' where nothing may apply",
+    )
+
+
+def _question_title(question: Question) -> str:
+    """The title, with what the ends of a scale mean: descriptions are shown only to those who ask for them.
+
+    >>> _question_title(RatingQuestion(type="rating", name="r", title="How good?", labels={1: "bad", 5: "good"}))
+    'How good? (1 = bad, 5 = good)'
+    """
+    scale = _scale(question)
+    title = f"{question.title} ({scale})"
+    return title if scale and len(title) <= TITLE_LENGTH else question.title
+
+
+def _scale(question: Question) -> str:
+    labels = question.labels if isinstance(question, RatingQuestion) else {}
+    return ", ".join(f"{number} = {label}" for number, label in sorted(labels.items()))
+
+
+def _always_required(question: Question) -> bool:
+    return question.required and not question.required_when
 
 
 def _title(template: TaskTemplate, name: str) -> str:
@@ -295,24 +383,33 @@ def _title(template: TaskTemplate, name: str) -> str:
 
 
 def _description(template: TaskTemplate, question: Question) -> str:
-    parts = [question.description]
-    if isinstance(question, RatingQuestion) and question.labels:
-        parts.append(", ".join(f"{number} = {label}" for number, label in sorted(question.labels.items())))
+    parts = [question.description, "" if _scale(question) in _question_title(question) else _scale(question)]
     if question.required_when:
         parts.append(f"Required when {condition_text(template, question.required_when)}.")
-    return "\n".join(part for part in parts if part)
+    text = "\n".join(part for part in parts if part)
+    return text if len(text) <= DESCRIPTION_LENGTH else f"{text[: DESCRIPTION_LENGTH - 1]}…"
 
 
 def to_suggestions(
-    template: TaskTemplate, answers: Mapping[str, Value], fields: Mapping[str, FieldValue]
+    template: TaskTemplate, answers: Mapping[str, Value], fields: Mapping[str, FieldValue], repeats: int | None = None
 ) -> dict[str, Any]:
-    """Question name to value, as suggestions and responses hold it; without those that have nothing to send."""
-    values = {
-        name: KINDS[question.type].to_value(question, answers[name], fields)
-        for name, question in ((question.name, question) for question in template.questions)
-        if name in answers
-    }
-    return {name: value for name, value in values.items() if value is not None}
+    """Question name to value, as suggestions and responses hold it; without those that have nothing to send.
+
+    With ``repeats`` the cards of responses that the record does not have are placed last, because Argilla takes a
+    ranking only when every card is placed; :func:`to_answers` leaves them out again.
+    """
+    values: dict[str, Any] = {}
+    for question in template.questions:
+        value = None
+        if question.name in answers:
+            value = KINDS[question.type].to_value(question, answers[question.name], fields)
+        if isinstance(question, RankingQuestion) and repeats is not None and (value or _always_required(question)):
+            cards = question.item_names(template.field_names(repeats))
+            absent = [{"value": card, "rank": len(cards)} for card in cards if not fields.get(card)]
+            value = [*(value or ()), *absent] or None
+        if value is not None:
+            values[question.name] = value
+    return values
 
 
 def to_answers(questions: Mapping[str, Question], values: object, fields: Mapping[str, FieldValue]) -> dict[str, Value]:

@@ -45,17 +45,17 @@ def item_of(record: Record, template: TaskTemplate, repeats: int = 0) -> dict[st
         "external_id": wire_id(record.key),
         "fields": fields,
         "metadata": metadata,
-        "suggestions": suggestions_of(record, template),
+        "suggestions": suggestions_of(record, template, repeats),
     }
 
 
-def suggestions_of(record: Record, template: TaskTemplate) -> list[dict[str, Any]]:
+def suggestions_of(record: Record, template: TaskTemplate, repeats: int = 0) -> list[dict[str, Any]]:
     """A record's suggestions, each with the name of its ``question``; Argilla holds one a question, the surest."""
     prefilled = {name: line_feeds(text) for name, text in template.prefilled(record).items() if text}
     best = {s.question: s for s in sorted(record.suggestions, key=lambda s: s.score or 0.0)}
     answers = {**prefilled, **{name: suggestion.value for name, suggestion in best.items()}}
     bodies = []
-    for name, value in to_suggestions(template, answers, record.fields).items():
+    for name, value in to_suggestions(template, answers, record.fields, repeats).items():
         body: dict[str, Any] = {"question": name, "value": value}
         suggestion = best.get(name)
         if suggestion is None:
