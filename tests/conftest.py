@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bridge.servers.local_argilla import LocalArgilla
 from bridge.servers.local_label_studio import LocalLabelStudio
 
 
@@ -16,4 +17,11 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLabe
     The environment that it runs in stays in the user's cache between runs; its data does not.
     """
     with LocalLabelStudio(tmp_path_factory.mktemp("label-studio") / "home", say=print) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalArgilla]:
+    """One live Argilla for the whole run, with the owner only; `add_user` gives annotators."""
+    with LocalArgilla(tmp_path_factory.mktemp("argilla") / "home", say=print) as server:
         yield server
