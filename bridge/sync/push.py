@@ -101,7 +101,8 @@ def check_capabilities(project: Project, capabilities: Capabilities) -> None:
         count = _options(question, names)
         if not fewest <= count <= most:
             raise UsageError(
-                f"{where}: it has {count} option{'' if count == 1 else 's'}; a {question.type} question of this server has {fewest} to {most}",
+                f"{where}: it has {count} option{'' if count == 1 else 's'}; a {question.type} question of this server "
+                f"has {fewest} to {most}",
                 remedy="give it another option" if count < fewest else "divide it into two questions",
             )
         if len(question.description) > capabilities.description_length:
