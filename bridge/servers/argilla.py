@@ -202,7 +202,7 @@ class Argilla:
             Conflict: it was never finished, but is not ours, or holds records.
             ServerError: the search engine is down, so that nobody can tell.
         """
-        name, mark = dataset["name"], _mark(dataset)
+        name, mark = dataset["name"], our_mark(dataset)
         if dataset["status"] == "draft":
             if mark is None:
                 raise Conflict(
@@ -292,12 +292,13 @@ class Argilla:
         return error
 
     def _adopt(self, found: Mapping[str, Any], project: Project, *, change: bool) -> RemoteProject:
-        mark = _mark(found)
+        mark = our_mark(found)
         where = f"{self._http.origin}: dataset {project.title!r}"
         if mark is None:
             raise Conflict(
                 f"{where} exists and annobridge did not make it",
-                remedy="choose another project name in campaign.yaml (or --project), or take it over: annobridge adopt",
+                remedy="choose another project name in campaign.yaml (or --project); to take it over, or to refresh "
+                "a campaign that did: annobridge adopt",
             )
         if mark.get("schema") != project.template.fingerprint:
             raise Conflict(
@@ -653,6 +654,7 @@ class Argilla:
         return self._project
 
 
-def _mark(dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+def our_mark(dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Our mark in a dataset's metadata; None where annobridge did not make it."""
     mark = (dataset.get("metadata") or {}).get(_MARK)
     return mark if isinstance(mark, dict) and isinstance(mark.get("repeats"), int) else None

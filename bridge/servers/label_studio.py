@@ -90,7 +90,7 @@ class LabelStudio:
     def ensure(self, project: Project, *, create: bool) -> RemoteProject:
         """Find the campaign's project by its title and our mark in its description, or make it."""
         named = [p for p in self._projects() if p.get("title") == project.title]
-        ours = [p for p in named if _mark(p)]
+        ours = [p for p in named if our_mark(p)]
         if len(ours) > 1:
             raise Conflict(
                 f"{self._http.origin}: {len(ours)} annobridge projects are called {project.title!r}",
@@ -99,7 +99,8 @@ class LabelStudio:
         if named and not ours:
             raise Conflict(
                 f"{self._http.origin}: a project {project.title!r} exists that annobridge did not make",
-                remedy="choose another project name in campaign.yaml (or --project)",
+                remedy="choose another project name in campaign.yaml (or --project); to take it over, or to refresh "
+                "a campaign that did: annobridge adopt",
             )
         if not ours and not create:
             raise NotFound(
@@ -152,7 +153,7 @@ class LabelStudio:
         return RemoteProject(self._id, self._url(), 0, created=True)
 
     def _adopt(self, found: Mapping[str, Any], project: Project, *, change: bool) -> RemoteProject:
-        mark = _mark(found)
+        mark = our_mark(found)
         assert mark is not None
         if mark[2] != project.template.fingerprint:
             raise Conflict(
@@ -390,6 +391,6 @@ class LabelStudio:
             yield from tasks
 
 
-def _mark(project: Mapping[str, Any]) -> re.Match[str] | None:
+def our_mark(project: Mapping[str, Any]) -> re.Match[str] | None:
     """Our mark in a project's description: the last one, because a template's title before it may look like one."""
     return next(reversed(list(_MARKER.finditer(str(project.get("description") or "")))), None)
