@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.annotations import Annotation, newest
-from bridge.config import FILE_NAME, CampaignConfig, load_config
+from bridge.config import FILE_NAME, CampaignConfig, ServerConfig, load_config
 from bridge.errors import ConfigError, InputError, UsageError
 from bridge.exporting import ExportResult, export_all
-from bridge.files import Reject, write_lines
+from bridge.files import Reject, write_lines, write_text
 from bridge.keys import origin
 from bridge.merging import MergeResult, Problem, check_answers, merge
+from bridge.migration import MigrationResult, Side, migrate, moved
 from bridge.reading import RecordReader, read_records
 from bridge.records import Record
 from bridge.servers import connect
@@ -228,8 +229,8 @@ class Campaign:
             result = pull(
                 server,
                 remote.id,
-                self._feedback(),
-                People(self.state.folder),
+                self._feedback((self.config.server.kind, remote.id)),
+                self._side(project).people,
                 cursor="" if full else self._cursor(remote) or "",
                 tick=lambda done: self._progress("pulling", done, 0),
             )
@@ -327,8 +328,76 @@ class Campaign:
             merge_rule=merged.rule,
         )
 
-    def _feedback(self) -> Feedback:
-        return Feedback(self.state.folder / "feedback.jsonl")
+    def migrate(
+        self,
+        to: ServerConfig | Mapping[str, Any],
+        *,
+        project: str = "",
+        annotators: Mapping[str, str] | None = None,
+        create_annotators: bool = False,
+        server: Server | None = None,
+    ) -> MigrationResult:
+        """Move to another server with records, suggestions and answers; ``campaign.yaml`` then names that one.
+
+        What is not there as it was is in ``out/migration.jsonl``. Nothing is deleted on the old server, and the old
+        file stays as ``campaign.before-migration.yaml``. A run that broke off is simply run again.
+
+        Args:
+            to: the new server, as in ``campaign.yaml``.
+            project: what the project is called there; by default as now.
+            annotators: names on the old server to names on the new one; other people keep their names.
+            create_annotators: make accounts for people whom the new server does not know.
+            server: a server to use instead of the one that ``to`` names (for tests).
+
+        Raises:
+            UsageError: it cannot carry the template, or does not know these people; nothing was written.
+            ServerError: one of the servers cannot be used; run it again.
+
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "records.jsonl").write_text('{"prompt": "2 + 2?", "response": "4"}')
+        >>> _ = (folder / "campaign.yaml").write_text(
+        ...     "{project: Sums, server: {kind: memory}, records: records.jsonl, template: rating}")
+        >>> campaign = Campaign(folder)
+        >>> campaign.push().sent, campaign.migrate({"kind": "memory"}, project="Sums again").pushed.sent
+        (1, 1)
+        >>> Campaign(folder).config.project
+        'Sums again'
+        """
+        path = self.folder / FILE_NAME
+        before = path.read_text(encoding="utf-8")
+        after, config = moved(before, str(path), to, project or self.config.project)
+        old, checked = self._side(self._project()), self.check()
+        title = replace(self._project(checked.repeats), title=config.project)
+        new = Side(config.server, title, self.state.folder, server)
+        if (new.config, title.title) == (old.config, old.project.title):
+            with old.opened() as there:
+                remote = there.ensure(old.project, create=False)
+            return MigrationResult(remote, PushResult(remote), nothing_to_do=True)
+        with self.state.alone():
+            result = migrate(
+                old,
+                new,
+                list(self.records()),
+                self.state.folder / "feedback.jsonl",
+                quorum=self.config.merge.quorum,
+                annotators=annotators,
+                create_annotators=create_annotators,
+                tell=self._progress,
+            )
+            write_lines(self.out / "migration.jsonl", [finding.to_dict() for finding in result.findings])
+            # The next pull sweeps everything: what is written for others does not move every server's clock.
+            self.state.remember({"server": new.config.kind, "origin": new.origin, "project": result.project.id}, "")
+            write_text(self.folder / "campaign.before-migration.yaml", before)
+            write_text(path, after)
+        self.config, self._server = config, server
+        return result
+
+    def _side(self, project: Project) -> Side:
+        return Side(self.config.server, project, self.state.folder, self._server)
+
+    def _feedback(self, project: tuple[str, str] | None = None) -> Feedback:
+        return Feedback(self.state.folder / "feedback.jsonl", project)
 
     def _identity(self, remote: RemoteProject) -> dict[str, str]:
         url = self.config.server.url

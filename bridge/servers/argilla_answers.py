@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bridge.annotations import Annotation
-from bridge.questions import RankingQuestion
 from bridge.records import wire_id
 from bridge.servers.argilla_kinds import original_fields, to_suggestions
 from bridge.templates import TaskTemplate
@@ -42,24 +41,12 @@ def items_of(
     for annotation in annotations:
         fields = original_fields(records[annotation.record]["fields"])
         # A response without `values` is stored behind a 500, and missing in the index (measured).
-        values = response_values(template, repeats, annotation, fields) if annotation.status != "discarded" else {}
+        values = {}
+        if annotation.status != "discarded":
+            shown = to_suggestions(template, annotation.answers, fields, repeats)
+            values = {name: {"value": value} for name, value in shown.items()}
         item = items.setdefault(annotation.record, {"external_id": wire_id(annotation.record), "responses": []})
         item["responses"].append(
             {"user_id": users[annotation.annotator], "status": annotation.status, "values": values}
         )
     return list(items.values())
-
-
-def response_values(
-    template: TaskTemplate, repeats: int, annotation: Annotation, fields: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The ``values`` of a response. Cards of responses that the record has not stand last: all must be placed."""
-    values = to_suggestions(template, annotation.answers, fields)
-    for question in template.questions:
-        if isinstance(question, RankingQuestion) and question.name in values:
-            ranked = values[question.name]
-            last = max((card["rank"] for card in ranked), default=0) + 1
-            cards = question.item_names(template.field_names(repeats))
-            absent = [card for card in cards if not fields.get(card)]
-            values[question.name] = ranked + [{"value": card, "rank": last} for card in absent]
-    return {name: {"value": value} for name, value in values.items()}

@@ -24,15 +24,15 @@ class People:
 
     Args:
         folder: the campaign's ``.annobridge`` folder.
-        server: which server the names are from. People whom ``migrate`` brought there keep their pseudonyms, whatever
+        project: which server and project the names are from. People whom ``migrate`` brought there keep their pseudonyms, whatever
             their names there are.
     """
 
-    def __init__(self, folder: Path, server: str = "") -> None:
+    def __init__(self, folder: Path, project: str = "") -> None:
         self._key_path = folder / "pseudonym.key"
         self._names_path = folder / "annotators.json"
         self._moved_path = folder / "moved-annotators.json"
-        self._server = server
+        self._project = project
         try:
             moved = json.loads(self._moved_path.read_text(encoding="utf-8")) if self._moved_path.exists() else {}
             names = json.loads(self._names_path.read_text(encoding="utf-8")) if self._names_path.exists() else {}
@@ -64,11 +64,11 @@ class People:
         if not self._key:
             self._key = secrets.token_bytes(KEY_BYTES)
             self._write(self._key_path, self._key.hex())
-        moved = self._moved.get(self._server, {})
+        moved = self._moved.get(self._project, {})
         pseudonym = moved.get(name) or self._hashed(name)
         if name not in moved and pseudonym in moved.values():
             # Somebody of another name here had this name elsewhere.
-            pseudonym = self._hashed(f"{self._server}\0{name}")
+            pseudonym = self._hashed(f"{self._project}\0{name}")
         if pseudonym not in self.names:
             self.names[pseudonym] = name
             self._write(self._names_path, json.dumps(self.names, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
@@ -84,8 +84,8 @@ class People:
         return {pseudonym: name for name, pseudonym in self._known.items()}
 
     def move(self, names: Mapping[str, str]) -> None:
-        """From now on, people of these names on this server have these pseudonyms."""
-        moved = {**self._moved, self._server: {**self._moved.get(self._server, {}), **names}}
+        """From now on, people of these names in this project have these pseudonyms."""
+        moved = {**self._moved, self._project: {**self._moved.get(self._project, {}), **names}}
         if moved != self._moved:
             self._write(self._moved_path, json.dumps(moved, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
             self._moved = moved
