@@ -8,6 +8,7 @@ import pytest
 
 from bridge.servers.local_argilla import LocalArgilla
 from bridge.servers.local_label_studio import LocalLabelStudio
+from tests.postgresql import postgresql
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +18,21 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLabe
     The environment that it runs in stays in the user's cache between runs; its data does not.
     """
     with LocalLabelStudio(tmp_path_factory.mktemp("label-studio") / "home", say=print) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL database that lives as long as the run."""
+    with postgresql() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def label_studio_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[LocalLabelStudio]:
+    """Like `label_studio`, with its data in PostgreSQL."""
+    home = tmp_path_factory.mktemp("label-studio-postgres") / "home"
+    with LocalLabelStudio(home, postgres=postgres, say=print) as server:
         yield server
 
 

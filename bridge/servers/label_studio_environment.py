@@ -6,13 +6,26 @@ that the migrations take.
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+from bridge.errors import SetupError
 from bridge.servers.local_environment import PYTHON, Making, Say, check_platform, make_once, passed_on
+from bridge.servers.postgres import Postgres
 
 VERSION = "1.23.2"
 
 _LOCK_FILE = Path(__file__).with_name(f"label_studio-{VERSION}.txt")
+
+_CONNECT = """\
+import os, psycopg
+try:
+    names = ("HOST", "PORT", "NAME", "USER", "PASSWORD")
+    host, port, name, user, password = (os.environ["POSTGRE_" + name] for name in names)
+    psycopg.connect(host=host, port=port, dbname=name, user=user, password=password, connect_timeout=10).close()
+except psycopg.OperationalError as error:
+    raise SystemExit(str(error))
+"""
 
 
 class Environment:
@@ -42,6 +55,23 @@ class Environment:
             "LABEL_STUDIO_ALLOWED_HOSTS": "127.0.0.1,localhost",
             "LABEL_STUDIO_DEBUG": "False",
         }
+
+    def check_database(self, postgres: Postgres) -> None:
+        """Make sure that the PostgreSQL database is there and lets us in, with the server's own client.
+
+        Raises:
+            SetupError: it is not, or does not.
+        """
+        variables = passed_on() | postgres.variables()
+        command = [str(self.folder / "bin" / "python"), "-I", "-c", _CONNECT]
+        done = subprocess.run(
+            command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SetupError(
+                f"PostgreSQL: {' '.join(done.stderr.split()) or 'no connection'}",
+                remedy="check the address and the password, and that the database is there and belongs to the user",
+            )
 
 
 def install(say: Say) -> Environment:

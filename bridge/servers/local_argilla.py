@@ -19,7 +19,6 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -32,7 +31,7 @@ from bridge.keys import Secret, write_private
 from bridge.servers.argilla_environment import OWNER, Environment, install
 from bridge.servers.local_environment import Say
 from bridge.servers.local_home import Home
-from bridge.servers.local_process import Process, local_client, wait_until
+from bridge.servers.local_process import Process, local_client, wait_for_an_end, wait_until
 
 WORKSPACE = "annobridge"
 
@@ -139,16 +138,13 @@ class LocalArgilla:
         return User(username, Secret(user["password"]), Secret(user["key"]))
 
     def wait(self) -> None:
-        """Wait until somebody stops the server.
+        """Wait, if the server runs, until it is interrupted.
 
         Raises:
             SetupError: one of its programs ended by itself.
         """
-        while self._processes:
-            for process in self._processes:
-                if process.code is not None:
-                    raise process.failed(f"ended by itself (exit code {process.code})")
-            time.sleep(0.2)
+        if self._processes:
+            wait_for_an_end(self._processes)
 
     def stop(self) -> None:
         """Stop all of it, if it runs; the data stays."""

@@ -70,7 +70,7 @@ class Home:
         """
         if not self.path.exists():
             return
-        if not (self.path / "credentials.json").exists():
+        if any(self.path.iterdir()) and not (self.path / "credentials.json").exists():
             raise SetupError(f"{self.path} is not the home of a local {self._server}", remedy="delete it by hand")
         try:
             self.take()

@@ -26,7 +26,7 @@ from bridge.keys import Secret
 from bridge.servers.label_studio_environment import Environment, install
 from bridge.servers.local_environment import Say
 from bridge.servers.local_home import Home
-from bridge.servers.local_process import Process, local_client, wait_until
+from bridge.servers.local_process import Process, local_client, wait_for_an_end, wait_until
 from bridge.servers.postgres import Postgres
 
 ADMIN = "admin@annobridge.example"
@@ -100,14 +100,16 @@ class LocalLabelStudio:
         environment = install(self._say)
         try:
             lock = self._home.take()
+            admin = self._home.user(ADMIN)
             data = self.home / "data"
             data.mkdir(mode=0o700, exist_ok=True)
             database = data / environment.empty_database.name
-            if not self._postgres and not database.exists():
+            if self._postgres:
+                environment.check_database(self._postgres)
+            elif not database.exists():
                 fresh = database.with_suffix(".new")
                 shutil.copyfile(environment.empty_database, fresh)
                 fresh.replace(database)
-            admin = self._home.user(ADMIN)
             self._launch(environment, data, admin["password"], lock)
             self.email, self.password = ADMIN, Secret(admin["password"])
             self.token = self._working_token(ADMIN)
@@ -133,9 +135,14 @@ class LocalLabelStudio:
         token = self._working_token(email)
         return User(email, Secret(self._home.user(email)["password"]), token)
 
-    def wait(self) -> int:
-        """Wait until the server ends by itself or somebody stops it, and return its exit code."""
-        return self._process.wait() if self._process else 0
+    def wait(self) -> None:
+        """Wait, if the server runs, until it is interrupted.
+
+        Raises:
+            SetupError: it ended by itself.
+        """
+        if self._process:
+            wait_for_an_end([self._process])
 
     def stop(self) -> None:
         """Stop the server, if it runs; the data stays."""
@@ -165,7 +172,7 @@ class LocalLabelStudio:
             "LABEL_STUDIO_PASSWORD": password,
         }
         if self._postgres:
-            variables |= self._postgres.variables()
+            variables |= {"DJANGO_DB": "default"} | self._postgres.variables()
         self._say(f"starting Label Studio in {self.home}")
         self._process = Process(
             "Label Studio",
@@ -205,9 +212,10 @@ class LocalLabelStudio:
                     return Secret(user["token"])
             if not self._post_form(client, "/user/login/", email, user["password"]):
                 if email == ADMIN:
+                    fresh = "use an empty database" if self._postgres else "wipe this server"
                     raise SetupError(
                         f"{ADMIN} cannot log in with the remembered password",
-                        remedy=f"put the present one into {self.home / 'credentials.json'}, or wipe this server",
+                        remedy=f"put the present one into {self.home / 'credentials.json'}, or {fresh}",
                     )
                 self._sign_up(email, user["password"])
                 self._post_form(client, "/user/login/", email, user["password"])

@@ -9,9 +9,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import httpx2
 
@@ -61,10 +61,6 @@ class Process:
         """Its exit code, None as long as it runs."""
         return self._process.poll()
 
-    def wait(self) -> int:
-        """Wait until it ends, and return its exit code."""
-        return self._process.wait()
-
     def said(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         """Where its output says this, if it has by now."""
         return pattern.search(self.log.read_bytes())
@@ -107,6 +103,19 @@ def wait_until(ready: Callable[[], T | None], *processes: Process, say: Say) -> 
             said = now
             say(f"still starting ({now - begin:.0f} s)")
         time.sleep(0.1)
+
+
+def wait_for_an_end(processes: Sequence[Process]) -> NoReturn:
+    """Wait until one of these programs ends by itself.
+
+    Raises:
+        SetupError: one did.
+    """
+    while True:
+        for process in processes:
+            if process.code is not None:
+                raise process.failed(f"ended by itself with code {process.code}")
+        time.sleep(0.2)
 
 
 def local_client(url: str) -> httpx2.Client:

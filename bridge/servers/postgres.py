@@ -62,7 +62,6 @@ class Postgres:
     def variables(self) -> dict[str, str]:
         """The environment that makes Label Studio use it; nothing of it is on a command line."""
         return {
-            "DJANGO_DB": "default",
             "POSTGRE_HOST": self.host,
             "POSTGRE_PORT": str(self.port),
             "POSTGRE_NAME": self.name,

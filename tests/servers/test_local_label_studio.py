@@ -10,9 +10,10 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 import pytest
@@ -157,7 +158,8 @@ def test_data_port_and_people_survive_a_crash_and_a_restart(
             http.post("/api/projects/", json={"title": "Kept", "label_config": "<View></View>"}).raise_for_status()
         pid = json.loads((home / "server.json").read_text())["pids"][0]
         os.kill(pid, signal.SIGKILL)
-        assert first.wait() == -signal.SIGKILL
+        with pytest.raises(SetupError, match="ended by itself with code -9"):
+            first.wait()
     with LocalLabelStudio(home) as second:
         assert (second.url, second.token, second.password) == (first.url, first.token, first.password)
         assert second.add_user("anna@example.org") == anna
@@ -167,6 +169,58 @@ def test_data_port_and_people_survive_a_crash_and_a_restart(
     assert (home / "data" / ".env").read_text() != (label_studio.home / "data" / ".env").read_text()
     second.wipe()
     assert not home.exists()
+
+
+# -- alive, with its data in PostgreSQL
+
+
+@pytest.mark.live
+def test_with_postgresql_its_data_is_there(label_studio_postgres: LocalLabelStudio, postgres: str) -> None:
+    server = label_studio_postgres
+    assert whoami(server, server.token) == ADMIN
+    assert whoami(server, server.add_user("anna@example.org").token) == "anna@example.org"
+    with client(server, server.token) as http:
+        version = http.get("/api/version").raise_for_status().json()
+    assert "1.23.2" in json.dumps(version)
+    assert not list(server.home.rglob("*.sqlite3"))
+    password = urlsplit(postgres).password
+    assert password
+    pid = json.loads((server.home / "server.json").read_text())["pids"][0]
+    shown = Path(f"/proc/{pid}/cmdline").read_text() + repr(vars(server))
+    files = [path for path in server.home.rglob("*") if path.is_file()]
+    assert password not in shown + "".join(path.read_text(errors="replace") for path in files)
+
+
+@pytest.mark.live
+def test_a_database_of_another_home_is_not_taken_over(
+    label_studio_postgres: LocalLabelStudio, postgres: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SetupError, match="cannot log in with the remembered password") as caught:
+        LocalLabelStudio(tmp_path / "home", postgres=postgres).start()
+    assert "use an empty database" in caught.value.remedy
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda parts: {"netloc": parts.netloc.replace(parts.password, "hunter2")}, "password authentication failed"),
+        (lambda parts: {"path": "/nowhere"}, 'database "nowhere" does not exist'),
+        (lambda parts: {"netloc": parts.netloc.rpartition(":")[0] + ":9"}, "Connection refused"),
+        (lambda parts: {"query": "sslmode=require"}, "server does not support SSL"),
+    ],
+)
+def test_a_database_that_does_not_let_us_in_is_named_before_anything_starts(
+    change: Callable[[SplitResult], dict[str, str]], reason: str, postgres: str, tmp_path: Path
+) -> None:
+    parts = urlsplit(postgres)
+    address = parts._replace(**change(parts)).geturl()
+    server = LocalLabelStudio(tmp_path / "home", postgres=address)
+    with pytest.raises(SetupError, match=f"^PostgreSQL: .*{reason}") as caught:
+        server.start()
+    assert "hunter2" not in str(caught.value)
+    assert str(parts.password) not in str(caught.value)
+    assert not server.log.exists()
 
 
 # -- not alive
