@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from bridge.adopting import adopt as adopt
     from bridge.annotations import Annotation as Annotation
     from bridge.campaign import Campaign as Campaign
     from bridge.errors import BridgeError as BridgeError
@@ -33,6 +34,7 @@ _HOME = {
     "Record": "records",
     "Suggestion": "records",
     "TaskTemplate": "templates",
+    "adopt": "adopting",
     "export": "exporting",
     "load_template": "templates",
     "merge": "merging",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from bridge import __version__
-from bridge.cli import campaign, files, migrate, serve
+from bridge.cli import adopt, campaign, files, migrate, serve
 from bridge.cli.output import Reporting
 
 
@@ -31,5 +31,5 @@ def main() -> None:
     """
 
 
-for command in (*campaign.COMMANDS, *files.COMMANDS, *migrate.COMMANDS, *serve.COMMANDS):
+for command in (*campaign.COMMANDS, *files.COMMANDS, *adopt.COMMANDS, *migrate.COMMANDS, *serve.COMMANDS):
     main.add_command(command)
