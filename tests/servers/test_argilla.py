@@ -14,7 +14,7 @@ import pytest
 from bridge.errors import AuthError, BridgeError, ConfigError, Conflict, NotFound, UnexpectedReply, UsageError
 from bridge.keys import Secret
 from bridge.records import Record, Suggestion
-from bridge.servers import argilla as module
+from bridge.servers import argilla_workspace
 from bridge.servers.argilla import Argilla
 from bridge.servers.protocol import Project
 from bridge.sync.feedback import Feedback
@@ -348,7 +348,7 @@ class TestPull:
     def test_a_list_that_shrinks_while_it_is_read_is_read_again(
         self, connect: Connect, api: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "PAGE_SIZE", 2)
+        monkeypatch.setattr(argilla_workspace, "PAGE_SIZE", 2)
         remote = push(connect(), project, records(6)).project
         deletions = iter(["r0"])
 
