@@ -12,7 +12,8 @@ from bridge.adopting.names import Names
 from bridge.adopting.parts import Found, Shape, plain_html
 from bridge.errors import Conflict, InputError, NotFound, UnexpectedReply
 from bridge.servers import argilla_dataset, label_studio
-from bridge.servers.argilla import SCANS, Argilla
+from bridge.servers.argilla import SCANS
+from bridge.servers.argilla_workspace import Workspace
 from bridge.servers.label_studio import LabelStudio
 from bridge.servers.label_studio_tasks import ANSWERS, pages
 from bridge.servers.replies import expect, reading
@@ -96,8 +97,8 @@ class LabelStudioSource(LabelStudio):
         return whole
 
 
-class ArgillaSource(Argilla):
-    """An Argilla server; of its verbs only those that read are used."""
+class ArgillaSource(Workspace):
+    """An Argilla server; only what reads is used of it."""
 
     @reading
     def original(self, project: str, names: Names, tick: Tick) -> Original:
@@ -105,9 +106,9 @@ class ArgillaSource(Argilla):
         chosen = self._chosen(project)
         where = f"{self._http.origin}: dataset {project!r:.100}"
         _refuse_ours(where, argilla_dataset.our_mark(chosen) is not None)
-        self._id = str(chosen["id"])
+        dataset = str(chosen["id"])
         fields, questions, vectors = (
-            expect(self._request("GET", f"/datasets/{self._id}/{part}", what=f"list the {part}"), "items", list)
+            expect(self._request("GET", f"/datasets/{dataset}/{part}", what=f"list the {part}"), "items", list)
             for part in ("fields", "questions", "vectors-settings")
         )
         settings = argilla_settings.read_settings(chosen, fields, questions, names)
@@ -116,12 +117,12 @@ class ArgillaSource(Argilla):
         for vector in vectors:
             shape.leave("setting", str(vector["name"]), "vectors are not read")
         _refuse_unshowable(where, shape)
-        original = Original(self._id, shape.title, self._url(), shape, self._workspace)
+        original = Original(dataset, shape.title, f"{self._http.origin}/dataset/{dataset}", shape, self._workspace)
         for _ in range(SCANS):
             original.found, total = [], 0
-            for records, total in self._pages(self._id, "responses,suggestions"):
+            for records, total in self._pages(dataset, "responses,suggestions"):
                 original.found += [
-                    argilla_settings.found_in(record, settings, self._id, self._person) for record in records
+                    argilla_settings.found_in(record, settings, dataset, self._person) for record in records
                 ]
                 tick(len(original.found), total)
             if len({found.id for found in original.found}) == len(original.found) == total:
