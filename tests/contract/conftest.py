@@ -135,6 +135,7 @@ backends: dict[str, Callable[[pytest.FixtureRequest], Backend]] = {
     "memory like label-studio": lambda request: MemoryBackend(LIKE_LABEL_STUDIO),
     "memory like argilla": lambda request: MemoryBackend(LIKE_ARGILLA),
     "label-studio": lambda request: LabelStudioBackend(request.getfixturevalue("label_studio")),
+    "label-studio on postgres": lambda request: LabelStudioBackend(request.getfixturevalue("label_studio_postgres")),
     "argilla": lambda request: ArgillaBackend(request.getfixturevalue("argilla")),
 }
 
@@ -152,8 +153,11 @@ _NUMBERS = itertools.count(1)
 
 @pytest.fixture
 def backend_name(request: pytest.FixtureRequest, backend: Backend) -> str:
-    """Which of the backends this is: the memory server has a name for each of its profiles."""
-    return str(request.node.callspec.params["backend"])
+    """Which of the backends this is: the memory server has a name for each of its profiles.
+
+    Where a server's data lies makes no difference to its rules, so it has no name of its own.
+    """
+    return str(request.node.callspec.params["backend"]).removesuffix(" on postgres")
 
 
 @pytest.fixture
