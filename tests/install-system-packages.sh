@@ -8,6 +8,11 @@ list="$(dirname "$0")/system-packages.txt"
 have() {
     case "$1" in
         chromium) command -v chromium || command -v chromium-browser ;;
+        default-jre-headless) command -v java ;;
+        maven) command -v mvn ;;
+        redis-server) command -v redis-server ;;
+        # Debian keeps it off the PATH, in a folder for each version.
+        postgresql) command -v initdb || { set -- /usr/lib/postgresql/*/bin/initdb; [ -x "$1" ]; } ;;
         # Any Python that can make virtual environments will do, wherever it comes from.
         python3-venv) "${PYTHON:-python3}" -c 'import ensurepip, venv' ;;
         *) dpkg-query --show --showformat='${Status}\n' "$1" | grep -q 'ok installed' ;;

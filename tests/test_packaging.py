@@ -68,8 +68,9 @@ def test_the_wheel_holds_the_package_the_templates_and_nothing_else(wheel: Path)
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in names} == {"bridge", f"annobridge-{bridge.__version__}.dist-info"}
     assert sorted(Path(n).stem for n in names if n.startswith("bridge/task_templates/")) == READY_MADE
-    for needed in ("bridge/py.typed", "bridge/servers/label_studio-1.23.2.txt"):
-        assert needed in names
+    assert "bridge/py.typed" in names
+    for needed in ("label_studio-1.23.2.txt", "argilla-2.8.0.txt", "opensearch-2.19.1.xml"):
+        assert f"bridge/servers/{needed}" in names
 
 
 def test_it_works_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
@@ -99,7 +100,9 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("path", ["requirements-dev.txt", "bridge/servers/label_studio-1.23.2.txt"])
+@pytest.mark.parametrize(
+    "path", ["requirements-dev.txt", "bridge/servers/label_studio-1.23.2.txt", "bridge/servers/argilla-2.8.0.txt"]
+)
 def test_locks_name_one_exact_version_of_each_package(path: str) -> None:
     for requirement in pinned(ROOT / path).values():
         assert [clause.operator for clause in requirement.specifier] == ["=="], requirement
@@ -143,17 +146,24 @@ def program(folder: Path, name: str, script: str = "") -> None:
     (folder / name).chmod(0o755)
 
 
+# One program of each package, in the order of the list; PostgreSQL's is looked for in Debian's own folder too.
+PROGRAMS = ["chromium", "java", "mvn", "initdb", "redis-server"]
+
+
 def test_with_everything_there_nothing_is_installed(bare: Path) -> None:
-    program(bare, "chromium")
+    for name in PROGRAMS:
+        program(bare, name)
     program(bare, "apt-get", "exit 1")
     done = install_system_packages(bare)
     assert (done.returncode, done.stdout) == (0, "system packages: all there\n")
 
 
 def test_elsewhere_than_on_debian_the_missing_packages_are_named(bare: Path) -> None:
+    for name in PROGRAMS[2:]:
+        program(bare, name)
     done = install_system_packages(bare)
     assert done.returncode == 1
-    assert "missing: chromium\n" in done.stderr
+    assert "missing: chromium default-jre-headless\n" in done.stderr
 
 
 def test_without_root_the_missing_packages_are_named(bare: Path) -> None:
@@ -168,6 +178,8 @@ def test_without_root_the_missing_packages_are_named(bare: Path) -> None:
 def test_what_is_missing_is_installed_with_apt(bare: Path) -> None:
     (bare / "id").unlink()
     program(bare, "id", "echo 0")
+    for name in PROGRAMS[1:]:
+        program(bare, name)
     program(
         bare, "apt-get", f'echo "$@"; case "$*" in *chromium) echo > {bare}/chromium; chmod +x {bare}/chromium;; esac'
     )
