@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from importlib import import_module
+from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -233,6 +235,23 @@ class TaskTemplate(Part):
         }
         return hashlib.sha256(canonical_json(meaning)).hexdigest()[:16]
 
+    def to_argilla_settings(self, repeats: int = 0, annotators_per_record: int = 1) -> Any:
+        """The template as Argilla's own ``argilla.Settings`` (see :func:`bridge.interop.argilla_settings`).
+
+        Raises:
+            UsageError: Argilla's SDK is not installed, or Argilla cannot carry the template.
+        """
+        return _interop().argilla_settings(self, repeats, annotators_per_record)
+
+    def to_label_config(self, repeats: int = 0) -> str:
+        """The template as a labelling config of Label Studio (see :func:`bridge.interop.label_studio_config`).
+
+        Raises:
+            UsageError: Label Studio cannot carry the template.
+        """
+        config: str = _interop().label_studio_config(self, repeats)
+        return config
+
     def prefilled(self, record: Record) -> dict[str, str]:
         """Text questions that start as a field's text: question name to that text."""
         return {
@@ -240,6 +259,12 @@ class TaskTemplate(Part):
             for q in self.questions
             if isinstance(q, TextQuestion) and q.prefill and q.prefill in record.fields
         }
+
+
+def _interop() -> ModuleType:
+    # Templates know no server. These two methods stand here because people look for them on a template; the work is
+    # done at the end of the flow, which is found by its name when it is called, so that nothing here depends on it.
+    return import_module("bridge.interop")
 
 
 def condition_text(template: TaskTemplate, conditions: Conditions) -> str:
