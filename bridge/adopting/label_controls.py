@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bridge.adopting.label_layout import Control, Layout, Placed, article, attributes_of, tag_of
@@ -14,6 +14,9 @@ from bridge.adopting.parts import MAX_OPTIONS, options_of, scale_of, title_of
 def add_control(layout: Layout, part: Placed, names: Names) -> None:
     """Add what a control asks to a layout that has its objects already; or note why no template can ask it."""
     tag, shape = part.element.tag, layout.shape
+    if part.tag in _MAKERS and part.name and "toname" not in part.attributes:
+        shape.leave("question", part.name, "it names nothing on the page that it is about (toName)")
+        return
     if not part.name or "toname" not in part.attributes:
         shape.leave("setting", part.name or f"<{tag:.40}>", f"{article(tag)} is nothing that a template has")
         return
@@ -46,18 +49,7 @@ def _no_question(part: Placed) -> str:
 
 def _asked(layout: Layout, part: Placed, control: Control) -> str | None:
     """Fill in what the control asks; or say why a template cannot."""
-    makers = {
-        "choices": _choices,
-        "rating": _rating,
-        "number": _number,
-        "textarea": _textarea,
-        "labels": _labels,
-        "hypertextlabels": _labels,
-        "paragraphlabels": _labels,
-        "pairwise": _pairwise,
-        "ranker": _ranker,
-    }
-    maker = makers.get(part.tag)
+    maker = _MAKERS.get(part.tag)
     if maker is None:
         return f"no kind of question is like {article(part.element.tag)}"
     return maker(layout, part, control)
@@ -196,6 +188,19 @@ def _ranker(layout: Layout, part: Placed, control: Control) -> str | None:
         return f"{target!r:.60} is no List whose items could be fields"
     control.body = {"type": "ranking", "items": shown.field}
     return None
+
+
+_MAKERS: dict[str, Callable[[Layout, Placed, Control], str | None]] = {
+    "choices": _choices,
+    "rating": _rating,
+    "number": _number,
+    "textarea": _textarea,
+    "labels": _labels,
+    "hypertextlabels": _labels,
+    "paragraphlabels": _labels,
+    "pairwise": _pairwise,
+    "ranker": _ranker,
+}
 
 
 # -- conditions

@@ -200,8 +200,10 @@ def answers_in(
         value = _value(found, control, regions, items, kind, id_)
         if value is not None:
             answers[control.question] = value
+    objects = {name for shown in layout.objects for name in shown.names}
     for name in by_control:
-        found.leave(kind, name, "the labelling configuration has no such control", id_)
+        other = "people wrote into what they were shown" if name in objects else "the page has no such control any more"
+        found.leave(kind, name, other, id_)
     return answers
 
 

@@ -53,9 +53,10 @@ def adopt(
 
 def _lines(result: AdoptResult) -> list[str]:
     c = result.answers
+    records = f"{result.records:,} records, {result.suggestions:,} suggestions"
+    answers = f"{c.new:,} new answers, {c.edited:,} edited, {c.withdrawn:,} withdrawn, {c.unchanged:,} as before"
     lines = [
-        f"adopted into {result.folder}: {result.records:,} records, {result.suggestions:,} suggestions, "
-        f"{c.new:,} new answers, {c.edited:,} edited, {c.withdrawn:,} withdrawn, {c.unchanged:,} as before",
+        f"adopted into {result.folder}: {records}, {answers}",
         f"fields: {', '.join(f'{name} ({kind})' for name, kind in result.fields.items())}",
         f"questions: {', '.join(f'{name} ({kind})' for name, kind in result.questions.items())}",
         *(f"note: {note}" for note in result.notes),
@@ -72,7 +73,8 @@ def _lines(result: AdoptResult) -> list[str]:
         if len(result.dropped) > SHOWN:
             lines.append(f"  and {len(result.dropped) - SHOWN:,} more")
     lines.append("next: look at template.yaml, then annobridge merge and annobridge export in that folder")
-    return lines
+    # Names on the server are anybody's text, and a terminal obeys some characters.
+    return ["".join(char if char.isprintable() else " " for char in line) for line in lines]
 
 
 COMMANDS: list[click.Command] = [adopt]

@@ -161,6 +161,7 @@ class TestQuestions:
             ('<Pairwise name="q" toName="r"/>', "two objects"),
             ('<Ranker name="q" toName="r"/>', "no List"),
             ('<Surprise name="q" toName="r"/>', "a Surprise"),
+            ('<Rating name="q"/>', "toName"),
         ],
     )
     def test_what_no_template_can_ask_is_named(self, part: str, why: str) -> None:
