@@ -10,8 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from bridge.keys import Secret
 from bridge.servers import argilla_environment
 from bridge.servers.argilla_environment import OWNER, Environment
 from bridge.servers.local_argilla import WORKSPACE, LocalArgilla
+from tests.waiting import eventually
 
 
 @contextmanager
@@ -83,14 +83,6 @@ def make_dataset(http: httpx2.Client, name: str) -> tuple[str, str]:
     records = {"items": [{"external_id": "one", "fields": {"prompt": "2 + 2?"}}]}
     reply = http.put(f"/datasets/{dataset}/records/bulk", json=records)
     return dataset, reply.raise_for_status().json()["items"][0]["id"]
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    for _ in range(100):
-        if holds():
-            return
-        time.sleep(0.3)
-    raise AssertionError("it did not happen")
 
 
 def found(http: httpx2.Client, dataset: str) -> int:
