@@ -29,16 +29,16 @@ def with_values(text: str, values: Mapping[str, Scalar | Mapping[str, Scalar]]) 
         ((there[key], value) for key, value in values.items() if key in there),
         key=lambda pair: -pair[0].start_mark.index,
     ):
-        text = text[: node.start_mark.index] + _written(node, value) + text[_end(node) :]
+        text = text[: node.start_mark.index] + _written(node, value) + text[_end(node, text) :]
     more = "".join(f"{key}: {_flow(value)}\n" for key, value in values.items() if key not in there)
     return text if not more else f"{text.rstrip()}\n{more}"
 
 
-def _end(node: yaml.Node) -> int:
+def _end(node: yaml.Node, text: str) -> int:
     """Where a value ends: that of a block ends with its last value, and not where the next key begins."""
     while isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
         node = node.value[-1][1]
-    return int(node.end_mark.index)
+    return len(text[: node.end_mark.index].rstrip())
 
 
 def _written(node: yaml.Node, value: Scalar | Mapping[str, Scalar]) -> str:

@@ -24,8 +24,8 @@ class People:
 
     Args:
         folder: the campaign's ``.annobridge`` folder.
-        project: which server and project the names are from. People whom ``migrate`` brought there keep their pseudonyms, whatever
-            their names there are.
+        project: which server and project the names are from. People whom ``migrate`` brought there keep their
+            pseudonyms, whatever their names there are.
     """
 
     def __init__(self, folder: Path, project: str = "") -> None:
