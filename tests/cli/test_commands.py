@@ -78,7 +78,10 @@ def answer(folder: Path, rating: Any, person: str = "ann@example.org") -> None:
 
 # -- in general
 
-COMMANDS = ["init", "push", "status", "pull", "annotations", "check", "merge", "export", "templates", "serve"]
+COMMANDS = [
+    *("init", "push", "status", "pull", "annotations", "check", "merge", "export", "templates", "adopt", "migrate"),
+    "serve",
+]
 
 
 def test_the_commands_are_listed_in_the_order_of_the_work() -> None:
