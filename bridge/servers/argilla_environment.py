@@ -50,9 +50,13 @@ class Environment:
         return [str(self.folder / "bin" / "python"), "-I", "-u", "-m", "argilla_server", *arguments]
 
     @staticmethod
-    def variables(data: Path) -> dict[str, str]:
-        """The variables for a server with this data folder: nothing goes out."""
+    def variables(data: Path, temporary: Path) -> dict[str, str]:
+        """The variables for a server with this data folder: nothing goes out.
+
+        Whenever Argilla's code is loaded, it leaves a copy of its pages behind in the temporary folder.
+        """
         return passed_on() | {
+            "TMPDIR": str(temporary),
             "HOME": str(data),
             "ARGILLA_HOME_PATH": str(data),
             "ARGILLA_SEARCH_ENGINE": "opensearch",
@@ -117,17 +121,19 @@ def _make(making: Making) -> None:
     making.say(f"installing Argilla {VERSION} into {making.folder} (once; 1 to 3 minutes, about 600 MB)")
     making.install_python_packages(_PACKAGES)
     making.say("preparing its database (once)")
-    data = environment.empty_database.parent
-    data.mkdir(mode=0o700)
+    data, temporary = environment.empty_database.parent, making.folder / "temporary"
+    for folder in (data, temporary):
+        folder.mkdir(mode=0o700)
     # The owner's password here is nobody's: each data folder sets one of its own.
     owner = ["--username", OWNER, "--first-name", OWNER, "--role", "owner", "--password", secrets.token_urlsafe(16)]
     for arguments in (["migrate"], ["users", "create", *owner]):
         making.run(
             environment.command("database", *arguments),
-            environment.variables(data),
+            environment.variables(data, temporary),
             "preparing the database",
             remedy="look at the log, then try again",
         )
+    shutil.rmtree(temporary)
 
 
 def _fetch_jars(making: Making) -> None:

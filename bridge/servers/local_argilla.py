@@ -80,7 +80,7 @@ class LocalArgilla:
         self._port = port
         self._say = say
         self._processes: list[Process] = []
-        self._sockets: Path | None = None
+        self._temporary: Path | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -108,9 +108,9 @@ class LocalArgilla:
             owner = self._owner()
             data = self.home / "data"
             data.mkdir(mode=0o700, exist_ok=True)
-            self._make_database(environment, data, owner["key"])
-            self._launch(environment, data, lock)
             self.username, self.password, self.api_key = OWNER, Secret(owner["password"]), Secret(owner["key"])
+            self._make_database(environment, data)
+            self._launch(environment, data, lock)
             self._let_the_owner_in()
         except OSError as error:
             self.stop()
@@ -152,9 +152,9 @@ class LocalArgilla:
             self._processes[-1].stop()
             self._processes.pop()
             self._home.note_stopped()
-        if self._sockets:
-            shutil.rmtree(self._sockets, ignore_errors=True)
-            self._sockets = None
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            self._temporary = None
         self._home.release()
 
     def wipe(self) -> None:
@@ -172,22 +172,20 @@ class LocalArgilla:
         port = self._home.choose_port(self._port)
         self.url = f"http://127.0.0.1:{port}"
         self._say(f"starting Argilla in {self.home}")
-        # A socket's path may have about 100 characters, and a home's path has any length. The server leaves a copy of
-        # its pages behind in the temporary folder at each start, so that is in here too.
-        self._sockets = Path(tempfile.mkdtemp(prefix="annobridge-"))
-        queue = self._sockets / "queue"
+        # A home's path has any length, but that of a socket at most a hundred characters.
+        self._temporary = Path(tempfile.mkdtemp(prefix="annobridge-"))
+        queue = self._temporary / "queue"
 
         def run(name: str, command: list[str], folder: str, variables: dict[str, str]) -> Process:
             place = self.home / folder
             place.mkdir(mode=0o700, exist_ok=True)
-            temporary = {"TMPDIR": str(self._sockets)}
             log = self.home / f"{name.rpartition(' ')[2].lower()}.log"
-            process = Process(name, command, variables=variables | temporary, folder=place, log=log, lock=lock)
+            process = Process(name, command, variables=variables, folder=place, log=log, lock=lock)
             self._processes.append(process)
             self._home.note_running(self.url, self._processes)
             return process
 
-        plain = environment.variables(data)
+        plain = environment.variables(data, self._temporary)
         run("Redis", environment.queue_command(queue), "queue", plain)
         cluster = f"annobridge-{hashlib.sha256(str(self.home).encode()).hexdigest()[:16]}"
         search = run("OpenSearch", environment.search_command(self.home / "search", cluster), "search", plain)
@@ -216,7 +214,8 @@ class LocalArgilla:
 
     def _is_healthy(self) -> bool | None:
         with contextlib.suppress(httpx2.HTTPError, ValueError), self._client() as client:
-            # Unlike other paths, this one fails with the search engine; and unlike them, it is never a page of HTML.
+            # Unlike /version, this one fails with the search engine. What it says is looked at, because a path that is
+            # not there answers 200 too, with a page.
             reply = client.get("/status")
             return (reply.status_code == 200 and "search_engine" in reply.json()) or None
         return None
@@ -237,7 +236,7 @@ class LocalArgilla:
             self._home.remember(OWNER, owner)
         return owner
 
-    def _make_database(self, environment: Environment, data: Path, key: str) -> None:
+    def _make_database(self, environment: Environment, data: Path) -> None:
         database = data / environment.empty_database.name
         if database.exists():
             return
@@ -246,7 +245,7 @@ class LocalArgilla:
         # The server's own command line can do this too, but shows the key to every user of the machine, and takes
         # seven seconds.
         with contextlib.closing(sqlite3.connect(fresh)) as connection, connection:
-            connection.execute("UPDATE users SET api_key = ? WHERE username = ?", (key, OWNER))
+            connection.execute("UPDATE users SET api_key = ? WHERE username = ?", (self.api_key.reveal(), OWNER))
         fresh.replace(database)
 
     def _let_the_owner_in(self) -> None:
@@ -292,6 +291,5 @@ class LocalArgilla:
 
     def _client(self) -> httpx2.Client:
         client = local_client(self.url + _API)
-        if hasattr(self, "api_key"):
-            client.headers[_KEY] = self.api_key.reveal()
+        client.headers[_KEY] = self.api_key.reveal()
         return client
