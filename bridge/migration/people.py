@@ -67,6 +67,20 @@ def new_names(names: Iterable[str], table: Mapping[str, str]) -> dict[str, str]:
     return mapped
 
 
+def check_table(table: Mapping[str, str], known: Collection[str]) -> None:
+    """A name that is mistyped in the table must not pass for somebody who keeps the old name.
+
+    Raises:
+        UsageError: the table has names that nobody on the old server has.
+    """
+    strangers = [name for name in table if name not in known]
+    if strangers:
+        raise UsageError(
+            f"the table of annotators names people whom the old server does not know: {', '.join(strangers[:20])}",
+            remedy="write under 'from' the names of the server where the campaign is now: `annobridge status` has them",
+        )
+
+
 def check_known(names: Collection[str], server: Server) -> list[str]:
     """Those of these names that the new server does not know."""
     known = set(server.people())

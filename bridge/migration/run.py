@@ -17,7 +17,7 @@ from bridge.config import ServerConfig
 from bridge.errors import Conflict, UnknownOutcome
 from bridge.keys import origin
 from bridge.merging import merge
-from bridge.migration.people import check_known, make_accounts, new_names, unknown
+from bridge.migration.people import check_known, check_table, make_accounts, new_names, unknown
 from bridge.migration.plan import (
     Decision,
     Finding,
@@ -48,13 +48,15 @@ Telling = Callable[[str, int, int], None]
 class Side:
     """One of the two servers: how to reach it, and what the campaign is called there.
 
-    ``server`` is an open server to use instead of a new connection (for tests).
+    ``server`` is an open server to use instead of a new connection (for tests). ``adopted`` is the id of a project that
+    somebody made by hand: it is never asked again, because what was adopted of it is in the store.
     """
 
     config: ServerConfig
     project: Project
     folder: Path
     server: Server | None = None
+    adopted: str = ""
 
     @property
     def origin(self) -> str:
@@ -143,12 +145,15 @@ def migrate(
         tell: told what is being done.
 
     Raises:
-        UsageError: the new server cannot carry the template, or does not know these people; nothing was written.
+        UsageError: the new server cannot carry the template, or people are not known; nothing was written.
         ServerError: a server cannot be used; run it again.
     """
     template = old.project.template
     same = Sameness(template, {record.key: record for record in records})
     place, names = _pull_old(old, store, tell)
+    if annotators:
+        with old.opened() as server:
+            check_table(annotators, {*server.people(), *names.values()})
     with new.opened() as server:
         check_capabilities(new.project, server.capabilities)
         capabilities = server.capabilities
@@ -179,6 +184,8 @@ def migrate(
 
 def _pull_old(old: Side, store: Path, tell: Telling) -> tuple[tuple[str, str], dict[str, str]]:
     """Bring the store up to date; returns server and project as sources name them, and who has which pseudonym."""
+    if old.adopted:
+        return (old.config.kind, old.adopted), dict(old.people.names)
     with old.opened() as server:
         remote = server.ensure(old.project, create=False)
         people = old.people

@@ -225,6 +225,12 @@ def test_unknown_people_are_named_before_anything_is_written(moving: Moving) -> 
     assert moving.here().config.project == "Sums"
 
 
+def test_a_mistyped_name_in_the_table_is_an_error(moving: Moving) -> None:
+    with pytest.raises(UsageError, match=r"does not know: Ann@example\.org") as caught:
+        moving.migrate(annotators={"Ann@example.org": "ann"})
+    assert "'from'" in caught.value.remedy
+
+
 def test_without_a_table_people_keep_their_names(moving: Moving) -> None:
     moving.migrate(annotators=None)
     assert {person for _, person in moving.held()} == {ANN, BO}
