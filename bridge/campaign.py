@@ -370,7 +370,7 @@ class Campaign:
         old, checked = self._side(self._project()), self.check()
         title = replace(self._project(checked.repeats), title=config.project)
         new = Side(config.server, title, self.state.folder, server)
-        if (new.config, title.title) == (old.config, old.project.title):
+        if (new.config, title.title) == (old.config, old.project.title) and not old.adopted:
             with old.opened() as there:
                 remote = there.ensure(old.project, create=False)
             return MigrationResult(remote, PushResult(remote), nothing_to_do=True)
@@ -390,11 +390,12 @@ class Campaign:
             self.state.remember({"server": new.config.kind, "origin": new.origin, "project": result.project.id}, "")
             write_text(self.folder / "campaign.before-migration.yaml", before)
             write_text(path, after)
+            self.state.settle()
         self.config, self._server = config, server
         return result
 
     def _side(self, project: Project) -> Side:
-        return Side(self.config.server, project, self.state.folder, self._server)
+        return Side(self.config.server, project, self.state.folder, self._server, self.state.adopted())
 
     def _feedback(self, project: tuple[str, str] | None = None) -> Feedback:
         return Feedback(self.state.folder / "feedback.jsonl", project)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,10 @@ try:
     import fcntl
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
+
+
+ADOPTED = "adopted.json"
+"""The note in a campaign that was made from somebody's project, until it is moved to a project of its own."""
 
 
 class State:
@@ -98,3 +102,16 @@ class State:
             StoreError: the file cannot be written; it is as it was.
         """
         write_text(self._path, json.dumps({**project, "cursor": cursor}, indent=2) + "\n")
+
+    def adopted(self) -> str:
+        """The id of the project that this campaign was adopted from; empty for every other campaign."""
+        try:
+            note = json.loads((self.folder / ADOPTED).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return ""
+        return str(note.get("project", "")) if isinstance(note, dict) else ""
+
+    def settle(self) -> None:
+        """A campaign that was adopted has a project of its own now. The note stays, under another name."""
+        with suppress(FileNotFoundError):
+            (self.folder / ADOPTED).replace(self.folder / f"before-migration.{ADOPTED}")

@@ -16,12 +16,11 @@ from bridge.adopting.sources import Original
 from bridge.config import FILE_NAME
 from bridge.errors import StoreError, UsageError
 from bridge.files import write_text
-from bridge.state import State
+from bridge.state import ADOPTED, State
 from bridge.templates import TaskTemplate, load_template
 
 TEMPLATE = "template.yaml"
 RECORDS = "records.jsonl"
-_MARK = "adopted.json"
 
 
 @dataclass
@@ -44,7 +43,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.state = State(path / ".annobridge")
-        self._mark = path / ".annobridge" / _MARK
+        self._mark = path / ".annobridge" / ADOPTED
 
     def before(self, kind: str, origin_: str) -> dict[str, Any]:
         """What the last adoption into this folder noted; empty where the folder is new.

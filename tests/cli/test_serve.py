@@ -30,10 +30,10 @@ class Stub:
         if not self.starts:
             raise SetupError("it does not start", remedy="none")
 
-    def wait(self) -> int:
-        if not self.ends_by_itself:
-            raise KeyboardInterrupt
-        return 1
+    def wait(self) -> None:
+        if self.ends_by_itself:
+            raise SetupError("it ended by itself", remedy="none")
+        raise KeyboardInterrupt
 
     def stop(self) -> None:
         pass

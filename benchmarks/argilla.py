@@ -1,0 +1,314 @@
+"""How much annobridge adds to what Argilla itself costs: push and pull against bare loops and the SDK.
+
+    python benchmarks/argilla.py [--json] [--records 5000] [--rounds 3] [--sdk-python PYTHON]
+
+Starts an Argilla of its own (with OpenSearch and Redis) in a temporary folder. All sides of a ratio run several times,
+in changing order, in the same run; the ratio is that of the medians.
+
+* push: `bridge.sync.push` of records with three suggestions, against a loop that puts the same payloads with httpx2,
+  for each of several batch sizes (the best counts), and against the SDK's `records.log`, in wall time and in the
+  client's own processor time.
+* pull: `bridge.sync.pull` into a store on disk, of 2,000 answered of all records, against the bare list route, and
+  against iterating over the SDK's `dataset.records`. And the number of requests of a pull when nothing happened.
+
+The SDK runs in a process of its own, with the interpreter that `--sdk-python` names (`pip install argilla requests`);
+without one its figures are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from bridge.records import Record, Suggestion
+from bridge.servers.argilla import Argilla
+from bridge.servers.local_argilla import LocalArgilla
+from bridge.servers.protocol import Project
+from bridge.sync.feedback import Feedback
+from bridge.sync.people import People
+from bridge.sync.pull import pull
+from bridge.sync.push import push
+from bridge.templates import load_template
+
+TEMPLATE = load_template("review")
+BATCHES = (100, 250, 500)
+ANSWERED = 0.4
+WORDS = ("the", "model", "answers", "with", "care", "names", "its", "sources", "but", "leaves", "out", "nothing")
+
+SDK = """
+import json, sys, time, warnings
+warnings.simplefilter("ignore")
+import argilla as rg
+given = json.load(sys.stdin)
+client = rg.Argilla(api_url=given["url"], api_key=given["key"])
+if given["what"] == "push":
+    settings = rg.Settings(
+        fields=[rg.TextField(name="prompt"), rg.TextField(name="response")],
+        questions=[
+            rg.RatingQuestion(name="rating", values=[1, 2, 3, 4, 5]),
+            rg.LabelQuestion(name="label", labels=["correct", "partially_correct", "incorrect", "harmful"]),
+            rg.TextQuestion(name="improved_response", required=False),
+        ],
+        metadata=[rg.TermsMetadataProperty(name="bridge_key")],
+    )
+    dataset = rg.Dataset(name=given["name"], workspace=given["workspace"], settings=settings)
+    dataset.create()
+    started, spent = time.perf_counter(), time.process_time()
+    dataset.records.log(
+        [
+            rg.Record(
+                id=item["external_id"],
+                fields=item["fields"],
+                metadata={"bridge_key": item["external_id"]},
+                suggestions=[rg.Suggestion(*pair) for pair in item["suggestions"]],
+            )
+            for item in given["records"]
+        ]
+    )
+    found = len(given["records"])
+else:
+    dataset = client.datasets(given["name"], workspace=given["workspace"])
+    started, spent = time.perf_counter(), time.process_time()
+    found = sum(bool(record.responses) for record in dataset.records(with_responses=True, with_suggestions=False))
+print(json.dumps([time.perf_counter() - started, time.process_time() - spent, found]))
+"""
+
+
+def records(count: int) -> list[Record]:
+    """Records of about 1.5 kB, with a rating, a label and a pre-filled rewrite."""
+    rng = random.Random(7)
+
+    def text(words: int) -> str:
+        return " ".join(rng.choice(WORDS) for _ in range(words))
+
+    return [
+        Record(
+            fields={"prompt": f"{number}. {text(40)}", "response": text(90)},
+            suggestions=[Suggestion("rating", rng.randint(1, 5), 0.7, "judge"), Suggestion("label", "correct", 0.9)],
+        )
+        for number in range(count)
+    ]
+
+
+class Bench:
+    """One server, and the sides of each comparison. Each returns wall and processor seconds."""
+
+    def __init__(self, server: LocalArgilla, count: int, sdk_python: str) -> None:
+        self.server = server
+        self.records = records(count)
+        self.sdk_python = sdk_python
+        self.names = 0
+
+    def connect(self) -> Argilla:
+        return Argilla(self.server.url, self.server.api_key, self.server.workspace)
+
+    def project(self) -> Project:
+        self.names += 1
+        return Project(f"Benchmark {self.names}", TEMPLATE)
+
+    def push(self) -> tuple[float, float]:
+        server, project = self.connect(), self.project()
+        started, spent = time.perf_counter(), time.process_time()
+        result = push(server, project, self.records)
+        taken = time.perf_counter() - started, time.process_time() - spent
+        assert result.sent == len(self.records), result
+        server.close()
+        return taken
+
+    def bare_push(self, batch: int) -> tuple[float, float]:
+        """What anybody would write who knows the route and the best batch size, with nothing checked."""
+        server = self.connect()
+        remote = server.ensure(self.project(), create=True)
+        items = [server._item(record) for record in self.records]
+        with self.bare_client() as http:
+            started, spent = time.perf_counter(), time.process_time()
+            for start in range(0, len(items), batch):
+                body = json.dumps({"items": items[start : start + batch]}).encode()
+                http.put(f"/datasets/{remote.id}/records/bulk", content=body).raise_for_status()
+            taken = time.perf_counter() - started, time.process_time() - spent
+        server.close()
+        return taken
+
+    def sdk_push(self) -> tuple[float, float]:
+        items = [
+            {
+                "external_id": record.key,
+                "fields": dict(record.fields),
+                "suggestions": [
+                    *([s.question, s.value, s.score, s.agent or None] for s in record.suggestions),
+                    ["improved_response", record.fields["response"], None, "annobridge"],
+                ],
+            }
+            for record in self.records
+        ]
+        wall, cpu, _ = self.sdk("push", name=self.project().title, records=items)
+        return wall, cpu
+
+    def sdk(self, what: str, **given: Any) -> tuple[float, float, int]:
+        body = {"what": what, "url": self.server.url, "key": self.server.api_key.reveal(), **given}
+        body["workspace"] = self.server.workspace
+        done = subprocess.run(
+            [self.sdk_python, "-c", SDK], input=json.dumps(body), capture_output=True, text=True, check=True
+        )
+        wall, cpu, found = json.loads(done.stdout.splitlines()[-1])
+        return wall, cpu, found
+
+    def bare_client(self) -> httpx2.Client:
+        headers = {"X-Argilla-Api-Key": self.server.api_key.reveal(), "Content-Type": "application/json"}
+        return httpx2.Client(base_url=f"{self.server.url}/api/v1", timeout=300, headers=headers)
+
+    def answered(self) -> tuple[Project, str, int]:
+        """A project with all records, a part of them answered by two people (imported, which is the quick way)."""
+        server, project = self.connect(), self.project()
+        remote = push(server, project, self.records).project
+        count = int(len(self.records) * ANSWERED)
+        with self.bare_client() as http:
+            people = http.get("/users").json()["items"][:1]
+            people += [{"id": self.server.add_user(f"bench{number}").id} for number in range(2 - len(people))]
+            for start in range(0, count, 250):
+                items = [
+                    {
+                        "external_id": record.key,
+                        "responses": [
+                            {
+                                "user_id": person["id"],
+                                "status": "submitted",
+                                "values": {"rating": {"value": 4}, "label": {"value": "correct"}},
+                            }
+                            for person in people
+                        ],
+                    }
+                    for record in self.records[start : min(start + 250, count)]
+                ]
+                http.put(f"/datasets/{remote.id}/records/bulk", json={"items": items}).raise_for_status()
+        server.close()
+        return project, remote.id, count * len(people)
+
+    def pull(self, project: Project, dataset: str, answers: int) -> tuple[float, float]:
+        server = self.connect()
+        server.ensure(project, create=False)
+        with tempfile.TemporaryDirectory() as folder:
+            feedback, people = Feedback(Path(folder, "feedback.jsonl")), People(Path(folder))
+            started, spent = time.perf_counter(), time.process_time()
+            result = pull(server, dataset, feedback, people)
+            taken = time.perf_counter() - started, time.process_time() - spent
+        assert result.changes.new == answers, result
+        server.close()
+        return taken
+
+    def bare_pull(self, dataset: str) -> tuple[float, float]:
+        """The list route, page by page, parsed and thrown away."""
+        with self.bare_client() as http:
+            started, spent = time.perf_counter(), time.process_time()
+            offset, total = 0, 1
+            while offset < total:
+                parameters = {"limit": 1000, "offset": offset, "include": "responses"}
+                reply = http.get(f"/datasets/{dataset}/records", params=parameters).json()
+                offset, total = offset + len(reply["items"]), reply["total"]
+            taken = time.perf_counter() - started, time.process_time() - spent
+        assert offset == len(self.records)
+        return taken
+
+    def sdk_pull(self, project: Project) -> tuple[float, float]:
+        wall, cpu, found = self.sdk("pull", name=project.title)
+        assert found == int(len(self.records) * ANSWERED), found
+        return wall, cpu
+
+    def quiet_pull(self, project: Project, dataset: str) -> int:
+        """How many requests a pull costs when nothing happened since the last."""
+        counting = _Counting()
+        with tempfile.TemporaryDirectory() as folder:
+            feedback, people = Feedback(Path(folder, "feedback.jsonl")), People(Path(folder))
+            server = self.connect()
+            server.ensure(project, create=False)
+            cursor = pull(server, dataset, feedback, people).cursor
+            server.close()
+            server = Argilla(self.server.url, self.server.api_key, self.server.workspace, transport=counting)
+            server.ensure(project, create=False)
+            pull(server, dataset, feedback, people, cursor=cursor)
+            server.close()
+        return counting.requests
+
+
+class _Counting(httpx2.HTTPTransport):
+    requests = 0
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests += 1
+        return super().handle_request(request)
+
+
+Side = Callable[[], tuple[float, float]]
+
+
+def in_turn(rounds: int, sides: dict[str, Side]) -> dict[str, tuple[float, float]]:
+    """Medians of wall and processor seconds, after all sides ran several times, in a new order each time."""
+    rng = random.Random(7)
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+    for number in range(rounds):
+        for name in rng.sample(list(sides), len(sides)):
+            times[name].append(sides[name]())
+            wall, cpu = times[name][-1]
+            print(f"  round {number + 1}  {name:20} {wall:7.2f} s, processor {cpu:.2f} s", file=sys.stderr)
+    return {
+        name: (statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken))
+        for name, taken in times.items()
+    }
+
+
+def main() -> None:
+    """Run everything and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--records", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sdk-python", default="", help="an interpreter that has argilla and requests")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalArgilla(Path(folder, "home"), say=lambda text: print(text, file=sys.stderr)) as server,
+    ):
+        bench = Bench(server, options.records, options.sdk_python)
+        sides: dict[str, Side] = {"push": bench.push}
+        for batch in BATCHES:
+            sides[f"bare push by {batch}"] = lambda batch=batch: bench.bare_push(batch)  # type: ignore[misc]
+        if options.sdk_python:
+            sides["SDK log"] = bench.sdk_push
+        pushes = in_turn(options.rounds, sides)
+        project, dataset, answers = bench.answered()
+        sides = {
+            "pull": lambda: bench.pull(project, dataset, answers),
+            "bare list route": lambda: bench.bare_pull(dataset),
+        }
+        if options.sdk_python:
+            sides["SDK iteration"] = lambda: bench.sdk_pull(project)
+        pulls = in_turn(options.rounds * 2, sides)
+        requests = bench.quiet_pull(project, dataset)
+    best = min(wall for name, (wall, _) in pushes.items() if name.startswith("bare"))
+    result: dict[str, Any] = {
+        "records": options.records,
+        "push / best bare loop": round(pushes["push"][0] / best, 3),
+        "pull / bare list route": round(pulls["pull"][0] / pulls["bare list route"][0], 3),
+        "requests of a pull when nothing happened": requests,
+    }
+    if options.sdk_python:
+        result["push / SDK log"] = round(pushes["push"][0] / pushes["SDK log"][0], 3)
+        result["push / SDK log, processor"] = round(pushes["push"][1] / pushes["SDK log"][1], 3)
+        result["pull / SDK iteration"] = round(pulls["pull"][0] / pulls["SDK iteration"][0], 3)
+    result["median seconds"] = {name: round(wall, 2) for name, (wall, _) in {**pushes, **pulls}.items()}
+    print(json.dumps(result, indent=2) if options.json else "\n".join(f"{k:40} {v}" for k, v in result.items()))
+
+
+if __name__ == "__main__":
+    main()
