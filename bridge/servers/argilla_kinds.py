@@ -31,6 +31,7 @@ ROLE_LENGTH = 20
 MESSAGES = 500
 GUIDELINES_LENGTH = 10_000
 TITLE_LENGTH = 500
+"""Longest title of a question; the page shows all of it."""
 DESCRIPTION_LENGTH = 1000
 
 _AGENT = re.compile(r"[^a-zA-Z0-9_:./\s-]")
@@ -321,34 +322,43 @@ def questions_of(template: TaskTemplate, repeats: int = 0) -> list[dict[str, Any
         UsageError: there is none, so that people could not submit without an answer that they need not give.
     """
     names = template.field_names(repeats)
-    bodies: list[dict[str, Any]] = []
+    free = None if any(map(_always_required, template.questions)) else _answered_untouched(template)
+    bodies = []
     for question in template.questions:
         items = {}
         if isinstance(question, RankingQuestion):
             items = {name: _title(template, name) for name in question.item_names(names)}
-        body = {
-            "name": question.name,
-            "title": _question_title(question),
-            "required": _always_required(question),
-            "settings": KINDS[question.type].settings(question, items),
-        }
-        description = _description(template, question)
-        bodies.append({**body, "description": description} if description else body)
-    if not any(body["required"] for body in bodies):
-        bodies[_answered_untouched(template)]["required"] = True
+        notes = [_scale(question), _required_when(template, question), "may stay as it is" if question is free else ""]
+        title, description = _said(question, notes)
+        bodies.append(
+            {
+                "name": question.name,
+                "title": title,
+                **({"description": description} if description else {}),
+                "required": _always_required(question) or question is free,
+                "settings": KINDS[question.type].settings(question, items),
+            }
+        )
     return bodies
 
 
-def _answered_untouched(template: TaskTemplate) -> int:
-    """Which question is answered before anybody touched it: nothing marked is an answer, and so is a text as it was."""
-    for index, question in enumerate(template.questions):
+def _always_required(question: Question) -> bool:
+    return question.required and not question.required_when
+
+
+def _answered_untouched(template: TaskTemplate) -> Question:
+    """A question that is answered before anybody touches it: nothing marked is an answer, and so is a text as it was.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for question in template.questions:
         if isinstance(question, SpanQuestion):
-            return index
-    for index, question in enumerate(template.questions):
-        if isinstance(question, TextQuestion) and question.prefill:
-            spec = template.field_for(question.prefill)
-            if spec is not None and spec.required:
-                return index
+            return question
+    for question in template.questions:
+        field = template.field_for(question.prefill or "") if isinstance(question, TextQuestion) else None
+        if field is not None and field.required:
+            return question
     raise UsageError(
         f"question {template.questions[0].name!r}: Argilla needs a question that must be answered, and all of these "
         "may be left out",
@@ -356,15 +366,21 @@ def _answered_untouched(template: TaskTemplate) -> int:
     )
 
 
-def _question_title(question: Question) -> str:
-    """The title, with what the ends of a scale mean: descriptions are shown only to those who ask for them.
+def _said(question: Question, notes: list[str]) -> tuple[str, str]:
+    """A question's title and description, each with the notes that fit in.
 
-    >>> _question_title(RatingQuestion(type="rating", name="r", title="How good?", labels={1: "bad", 5: "good"}))
-    'How good? (1 = bad, 5 = good)'
+    Descriptions are shown only to those who point at a small sign, so the title takes what it can.
+
+    >>> _said(RatingQuestion(type="rating", name="r", title="Good?", description="Look it up."), ["1 = bad", ""])
+    ('Good? (1 = bad)', 'Look it up.')
     """
-    scale = _scale(question)
-    title = f"{question.title} ({scale})"
-    return title if scale and len(title) <= TITLE_LENGTH else question.title
+    title, hidden = question.title, question.description
+    for note in filter(None, notes):
+        if len(title) + len(note) + 3 <= TITLE_LENGTH:
+            title = f"{title} ({note})"
+        else:
+            hidden = f"{hidden}\n{note}".strip()
+    return title, hidden if len(hidden) <= DESCRIPTION_LENGTH else f"{hidden[: DESCRIPTION_LENGTH - 1]}…"
 
 
 def _scale(question: Question) -> str:
@@ -372,22 +388,14 @@ def _scale(question: Question) -> str:
     return ", ".join(f"{number} = {label}" for number, label in sorted(labels.items()))
 
 
-def _always_required(question: Question) -> bool:
-    return question.required and not question.required_when
+def _required_when(template: TaskTemplate, question: Question) -> str:
+    return f"required when {condition_text(template, question.required_when)}" if question.required_when else ""
 
 
 def _title(template: TaskTemplate, name: str) -> str:
     spec = template.field_for(name)
     assert spec is not None
     return f"{spec.title} {name.removeprefix(spec.name).lstrip('_')}".strip()
-
-
-def _description(template: TaskTemplate, question: Question) -> str:
-    parts = [question.description, "" if _scale(question) in _question_title(question) else _scale(question)]
-    if question.required_when:
-        parts.append(f"Required when {condition_text(template, question.required_when)}.")
-    text = "\n".join(part for part in parts if part)
-    return text if len(text) <= DESCRIPTION_LENGTH else f"{text[: DESCRIPTION_LENGTH - 1]}…"
 
 
 def to_suggestions(
