@@ -11,6 +11,7 @@ from bridge.files import Reject, Row
 from bridge.reading import RecordReader
 from bridge.records import FieldValue, record_key
 from bridge.rows import Rows
+from bridge.servers.shown import windows_line_breaks
 from bridge.templates import TaskTemplate
 
 Item = TypeVar("Item")
@@ -54,7 +55,7 @@ def as_they_were(fields: Mapping[str, FieldValue], content: str) -> Mapping[str,
     """Fields with their Windows line ends again, where their hash says that they had some.
 
     >>> windows = {"prompt": "a\\r\\nb"}
-    >>> as_they_were({"prompt": "a\\u2060\\nb"}, record_key(windows)) == windows
+    >>> as_they_were({"prompt": "a\\u200b\\nb"}, record_key(windows)) == windows
     True
     """
     windows = {name: _windows(value) for name, value in fields.items()}
@@ -63,5 +64,5 @@ def as_they_were(fields: Mapping[str, FieldValue], content: str) -> Mapping[str,
 
 def _windows(value: FieldValue) -> FieldValue:
     if isinstance(value, str):
-        return value.replace("\u2060\n", "\r\n")
-    return [{**message, "content": message["content"].replace("\u2060\n", "\r\n")} for message in value]
+        return windows_line_breaks(value)
+    return [{**message, "content": windows_line_breaks(message["content"])} for message in value]

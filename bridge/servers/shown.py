@@ -9,9 +9,22 @@ def one_line_break(text: str) -> str:
     Each becomes one other character (before a line feed an invisible one), so that spans keep their offsets.
 
     >>> one_line_break("a\\r\\nb")
-    'a\\u2060\\nb'
+    'a\\u200b\\nb'
     """
-    return text.replace("\r\n", "\u2060\n").replace("\r", "\n") if "\r" in text else text
+    return text.replace("\r\n", _WINDOWS).replace("\r", "\n") if "\r" in text else text
+
+
+def windows_line_breaks(text: str) -> str:
+    """What :func:`one_line_break` was given, as far as that can be told.
+
+    >>> windows_line_breaks(one_line_break("a\\r\\nb"))
+    'a\\r\\nb'
+    """
+    return text.replace(_WINDOWS, "\r\n")
+
+
+# A space of no width: a double click on the last word of a line does not take it along.
+_WINDOWS = "\u200b\n"
 
 
 def line_feeds(text: str) -> str:

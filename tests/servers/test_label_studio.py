@@ -89,7 +89,7 @@ class TestWhatIsOnTheServer:
         server = connect()
         push(server, project, [Record("r", {"prompt": "one\r\ntwo\rthree\n", "response": "x"})])
         shown = api.request("GET", f"/api/tasks/{server.find(['r'])['r'][0].id}/")["data"]["prompt"]
-        assert shown == "one\u2060\ntwo\nthree\n"
+        assert shown == "one\u200b\ntwo\nthree\n"
 
     def test_metadata_and_agents_stay_at_home(self, connect: Connect, api: Client, project: Project) -> None:
         secret = Record(
