@@ -195,8 +195,10 @@ def _rows(record: argilla.Record, template: TaskTemplate) -> Iterator[dict[str, 
     for suggestion in record.suggestions:
         value = _value(suggestion, template, fields)
         name = suggestion.question_name
-        if suggestion.agent == AGENT and name in prefilled and value == line_feeds(prefilled[name]):
-            continue  # nobody suggested it: the question starts with it
+        if suggestion.agent == AGENT and (
+            value is None or (name in prefilled and value == line_feeds(prefilled[name]))
+        ):
+            continue  # nobody suggested it: the question starts with it, or with cards that have no response
         score = suggestion.score
         if isinstance(score, list):
             score = min(score, default=None)

@@ -174,3 +174,10 @@ class TestRecords:
         chat = [{"role": "a-very-long-role-name-indeed", "content": "x"}]
         with pytest.raises(ValueRejected, match="messages: message 1"):
             to_argilla_records([Record("r", {"messages": chat})], load_template("chat_review"))
+
+
+def test_a_ranking_with_fewer_responses_than_cards_has_no_suggestion_of_its_own() -> None:
+    template = load_template("ranking")
+    pair = Record("pair", {"prompt": "p", "response_1": "1", "response_2": "2"})
+    triple = Record("triple", {**pair.fields, "response_3": "3"})
+    assert list(from_argilla_records(to_argilla_records([pair, triple], template), template)) == [pair, triple]
