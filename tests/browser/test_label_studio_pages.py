@@ -2,124 +2,93 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from bridge.annotations import Annotation
 from bridge.records import Record, Suggestion, Value
 from bridge.servers.label_studio import LabelStudio
 from bridge.servers.local_label_studio import LocalLabelStudio
-from bridge.servers.protocol import Project
-from bridge.sync.feedback import Feedback
-from bridge.sync.people import People
-from bridge.sync.pull import pull
-from bridge.sync.push import push
-from bridge.templates import TaskTemplate, load_template
-from tests.browser.conftest import Visitor
+from bridge.servers.shown import one_line_break
+from bridge.templates import load_template
+from tests.browser.cases import (
+    ATTACKS,
+    CASES,
+    HOSTILE,
+    HOSTILE_ANSWERS,
+    HOSTILE_FIELDS,
+    MARKED,
+    PASSAGES,
+    TEXTS,
+    WORDS,
+    all_kinds,
+    all_marked,
+    hostile_template,
+    record_for,
+    spans,
+)
+from tests.browser.conftest import Desk, Sessions, Visitor
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
 
-_NUMBERS = itertools.count(1)
 
-ATTACK = (
-    "<script>window.canary=1</script><img src=x onerror='window.canary=2'> &amp; &lt;b&gt; ]]> <![CDATA[x]]>\n"
-    "\tif x:\n\t\treturn  {{constructor.constructor('window.canary=3')()}}\n\n"
-    "![remote](http://127.0.0.2/pixel.png) $prompt ${7*7} 😀 \u05e9\u05dc\u05d5\u05dd e\u0301 end"
-)
-TRANSCRIPT = [
-    {"role": "Ann", "content": "Shall we ship on Friday?\n  - if the tests pass\n  - and Bo agrees"},
-    {"role": "<b onclick=alert(1)>Bo</b>", "content": ATTACK},
-    {"role": "Ann", "content": "Then Bo runs them until Thursday."},
-]
+class Annotator(Visitor):
+    """A visitor who labels."""
 
-Case = tuple[dict[str, Any], dict[str, Value]]
-CASES: dict[str, Case] = {
-    "rating": ({"prompt": ATTACK, "response": "Canberra."}, {"rating": 4}),
-    "label": ({"prompt": "Is this safe?", "response": ATTACK}, {"label": "harmful"}),
-    "multi_label": ({"prompt": ATTACK, "response": ATTACK}, {"labels": ["incomplete", "style"]}),
-    "rewrite": ({"prompt": "Write a function.", "response": ATTACK}, {}),
-    "review": ({"prompt": "Write a function.", "response": ATTACK}, {"rating": 2, "label": "partially_correct"}),
-    "preference": ({"prompt": "Which?", "response_a": ATTACK, "response_b": "I can't."}, {"preference": "B"}),
-    "ranking": (
-        {"prompt": "Which?", "response_1": ATTACK, "response_2": "Second.", "response_3": "Third\n\n  one."},
-        {"ranking": {"response_1": 3, "response_2": 1, "response_3": 1}},
-    ),
-    "chat_review": (
-        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": ATTACK}]},
-        {"rating": 3, "label": "correct"},
-    ),
-    "summary_review": ({"transcript": TRANSCRIPT, "summary": ATTACK}, {"rating": 1, "faithfulness": "unfaithful"}),
-    "action_items": (
-        {"transcript": TRANSCRIPT, "action_items": "- Bo: run the tests by Thursday\n- Ann: decide"},
-        {"label": "partially_correct", "problems": ["wrong_date"]},
-    ),
-    "follow_up_qa": (
-        {"transcript": TRANSCRIPT, "question": "When do they ship?", "answer": "On Friday,\n  if the tests pass."},
-        {"rating": 5, "grounding": "supported"},
-    ),
-    "span_errors": (
-        {
-            "prompt": "Write.",
-            "response": "😀😀 Alice went to \u05e9\u05dc\u05d5\u05dd e\u0301 Paris 👩‍👩‍👧 with <Bob>.\n" + ATTACK,
-        },
-        {
-            "errors": [
-                {"start": 3, "end": 8, "label": "factual_error"},
-                {"start": 25, "end": 30, "label": "unsupported"},
-            ]
-        },
-    ),
-}
+    def label(self, project: str) -> Page:
+        """Open the labelling stream of a project."""
+        self.page.goto(f"{self.origin}/projects/{project}/data?labeling=1")
+        self.page.wait_for_selector(".ab-fields .lsf-object, .ab-fields [class*=phrase]", timeout=60_000)
+        self.page.wait_for_selector("button:has-text('Submit'):not([disabled])", timeout=60_000)
+        return self.page
+
+    def submit(self) -> None:
+        """Press Submit and wait until the server has taken the answer."""
+        with self.page.expect_response(lambda r: "/annotations" in r.url and r.request.method == "POST") as reply:
+            self.page.click("button:has-text('Submit')")
+        assert reply.value.status == 201
 
 
-class Desk:
-    """The campaign's side: push records, pull what the person in the browser did."""
+@pytest.fixture(scope="module")
+def sessions(browser: Browser, label_studio: LocalLabelStudio) -> Iterator[Sessions]:
+    def log_in(name: str, page: Page) -> None:
+        user = label_studio.add_user(f"{name}@example.org")
+        page.goto(f"{label_studio.url}/user/login/")
+        page.fill("input[name=email]", user.email)
+        page.fill("input[name=password]", user.password.reveal())
+        with page.expect_navigation():
+            page.press("input[name=password]", "Enter")
 
-    def __init__(self, server: LocalLabelStudio, template: TaskTemplate, folder: Path) -> None:
-        self.server = LabelStudio(server.url, server.token)
-        self.project = Project(f"Browser {next(_NUMBERS)}", template, repeats=3)
-        self.folder = folder
-        self.id = ""
+    sessions = Sessions(browser, log_in)
+    yield sessions
+    sessions.close()
 
-    def push(self, record: Record) -> str:
-        result = push(self.server, self.project, [record])
-        assert result.sent == 1
-        self.id = result.project.id
-        return self.id
 
-    def pull(self) -> list[Annotation]:
-        feedback = Feedback(self.folder / "feedback.jsonl")
-        pull(self.server, self.id, feedback, People(self.folder))
-        return feedback.history
+Visit = Callable[[str], Annotator]
+MakeDesk = Callable[..., Desk]
 
 
 @pytest.fixture
-def desk(label_studio: LocalLabelStudio, tmp_path: Path) -> Iterator[Callable[[TaskTemplate], Desk]]:
-    made: list[Desk] = []
+def visit(sessions: Sessions, label_studio: LocalLabelStudio) -> Iterator[Visit]:
+    """A new page of somebody who has logged in."""
+    pages: list[Page] = []
 
-    def desk(template: TaskTemplate) -> Desk:
-        made.append(Desk(label_studio, template, tmp_path))
-        return made[-1]
+    def visit(name: str) -> Annotator:
+        pages.append(sessions.page(name))
+        return Annotator(pages[-1], label_studio.url)
 
-    yield desk
-    for one in made:
-        one.server.close()
-
-
-Visit = Callable[[str], Visitor]
-MakeDesk = Callable[[TaskTemplate], Desk]
+    yield visit
+    for page in pages:
+        page.close()
 
 
-def record_for(name: str) -> tuple[TaskTemplate, Record]:
-    template = load_template(name)
-    fields, answers = CASES[name]
-    suggestions = [Suggestion(question, value, 0.5, "a-model") for question, value in answers.items()]
-    return template, Record(fields=template.check_fields(fields), suggestions=suggestions)
+@pytest.fixture
+def desk(label_studio: LocalLabelStudio, tmp_path: Path) -> Iterator[MakeDesk]:
+    server = LabelStudio(label_studio.url, label_studio.token)
+    yield lambda template, repeats=3: Desk(server, template, tmp_path, repeats=repeats)
+    server.close()
 
 
 def shown(page: Page, field: str) -> str:
@@ -144,7 +113,7 @@ def test_every_template_shows_text_as_text_and_takes_an_answer(visit: Visit, des
     here = desk(template)
     visitor = visit("reader")
     page = visitor.label(here.push(record))
-    page.wait_for_timeout(500)  # time for anything hostile to run
+    page.wait_for_timeout(500)  # time for fonts and colours
     visitor.screenshot(name)
     for field, value in record.fields.items():
         spec = template.field_for(field)
@@ -152,7 +121,7 @@ def test_every_template_shows_text_as_text_and_takes_an_answer(visit: Visit, des
         title = f"{spec.title} {field.removeprefix(spec.name).lstrip('_')}".strip()
         text = shown(page, title)
         if isinstance(value, str):
-            assert text.rstrip("\n") == value.rstrip("\n")
+            assert text.rstrip("\n") == one_line_break(value).rstrip("\n")
         else:
             for message in value:
                 assert message["role"] in text
@@ -218,74 +187,79 @@ def test_skip_is_a_skip(visit: Visit, desk: MakeDesk) -> None:
     assert (annotation.status, annotation.answers) == ("discarded", {})
 
 
-def test_a_passage_marked_with_the_mouse_comes_back_in_code_points(visit: Visit, desk: MakeDesk) -> None:
-    text = "😀👩‍👩‍👧 e\u0301 \u05e9\u05dc\u05d5\u05dd then Paris is wrong"
+@pytest.mark.parametrize("word", WORDS)
+def test_a_passage_marked_with_the_mouse_comes_back_in_code_points(visit: Visit, desk: MakeDesk, word: str) -> None:
     here = desk(load_template("span_errors"))
     visitor = visit("marker")
-    page = visitor.label(here.push(Record("r1", {"prompt": "p", "response": text})))
+    page = visitor.label(here.push(Record("r1", {"prompt": "p", "response": MARKED})))
     page.keyboard.press("1")
-    # Selected in the page and released with the mouse, as a double click on the word does.
-    spot = page.evaluate(
-        """() => {
-            const walker = document.createTreeWalker(document.querySelectorAll('.lsf-richtext__container')[1], 4);
-            for (let node; node = walker.nextNode();) {
-                const at = node.textContent.indexOf('Paris');
-                if (at < 0) continue;
-                const range = document.createRange();
-                range.setStart(node, at); range.setEnd(node, at + 5);
-                const box = range.getBoundingClientRect();
-                return [box.left + box.width / 2, box.top + box.height / 2];
-            }
-        }"""
-    )
-    page.mouse.dblclick(*spot)
+    left, right, middle = visitor.place_of(word, ".ab-card:nth-of-type(2) .lsf-richtext__container")
+    page.mouse.dblclick((left + right) / 2, middle)
     page.wait_for_selector(".htx-highlight")
     visitor.submit()
     (annotation,) = here.pull()
-    start = text.index("Paris")
-    assert annotation.answers == {"errors": [{"start": start, "end": start + 5, "label": "factual_error"}]}
+    assert annotation.answers == {"errors": spans(passages=[word])}
 
 
-def test_suggested_spans_mark_the_right_words(visit: Visit, desk: MakeDesk) -> None:
-    template, record = record_for("span_errors")
-    here = desk(template)
-    page = visit("reader").label(here.push(record))
+def test_suggested_spans_mark_the_right_words_and_come_back(visit: Visit, desk: MakeDesk) -> None:
+    here = desk(load_template("span_errors"))
+    visitor = visit("reader")
+    page = visitor.label(
+        here.push(Record("r1", {"prompt": "p", "response": MARKED}, [Suggestion("errors", spans(), 0.5)]))
+    )
     page.wait_for_selector(".htx-highlight")
-    text = record.fields["response"]
-    words = [text[span["start"] : span["end"]] for span in CASES["span_errors"][1]["errors"]]  # type: ignore[index,union-attr]
-    assert sorted(page.locator(".htx-highlight").all_inner_texts()) == sorted(words)  # type: ignore[type-var]
+    marked = page.locator(".htx-highlight").all_inner_texts()
+    assert "".join(marked) == one_line_break("".join(PASSAGES)).replace("\n", "")
+    visitor.submit()
+    assert [a.answers for a in here.pull()] == [{"errors": spans()}]
+
+
+@pytest.mark.parametrize("texts", [ATTACKS, TEXTS], ids=["attacks", "texts"])
+def test_every_kind_of_field_shows_any_text_as_it_stands(visit: Visit, desk: MakeDesk, texts: dict[str, str]) -> None:
+    template, record = all_kinds(texts)
+    here = desk(template, repeats=len(texts))
+    visitor = visit("reader")
+    page = visitor.label(here.push(record))
+    for number, text in enumerate(texts.values(), 1):
+        assert shown(page, f"Text {number}").rstrip("\n") == one_line_break(text).rstrip("\n")
+    for field in ("Chat", "Talk"):
+        seen = shown(page, field)
+        for text in texts.values():
+            assert one_line_break(text).rstrip("\n") in seen
+    visitor.submit()
+    assert visitor.nothing_ran()
+    assert [a.answers for a in here.pull()] == [{"seen": "yes"}]
+
+
+def test_every_field_that_takes_marks_shows_attacks_as_text(visit: Visit, desk: MakeDesk) -> None:
+    template, record = all_marked(ATTACKS)
+    here = desk(template)
+    visitor = visit("reader")
+    page = visitor.label(here.push(record))
+    page.wait_for_selector(".htx-highlight")
+    for name, text in record.fields.items():
+        assert shown(page, f"Title of {name}").rstrip("\n") == text
+    visitor.submit()
+    assert visitor.nothing_ran()
+    (annotation,) = here.pull()
+    assert annotation.answers == {s.question: s.value for s in record.suggestions}
 
 
 def test_titles_labels_and_guidelines_are_text_too(visit: Visit, desk: MakeDesk) -> None:
-    hostile = "<img src=x onerror=alert(1)> $prompt {{x}} &amp; \"'"
-    template = TaskTemplate.model_validate(
-        {
-            "version": 1,
-            "name": "hostile",
-            "title": hostile,
-            "description": hostile,
-            "guidelines": hostile,
-            "fields": [{"name": "prompt", "title": hostile}],
-            "questions": [
-                {
-                    "name": "label",
-                    "type": "label",
-                    "title": hostile,
-                    "description": hostile,
-                    "options": [{"value": hostile, "title": hostile}, {"value": "$prompt", "title": "$prompt"}],
-                }
-            ],
-        }
-    )
+    template = hostile_template()
+    suggestions = [Suggestion(question, value, 0.5, HOSTILE) for question, value in HOSTILE_ANSWERS.items()]
     here = desk(template)
     visitor = visit("reader")
-    page = visitor.label(here.push(Record("r1", {"prompt": "THE PROMPT"}, [Suggestion("label", hostile)])))
+    page = visitor.label(here.push(Record("r1", HOSTILE_FIELDS, suggestions)))
+    page.click("text=Guidelines")
     visitor.screenshot("hostile-template")
     seen = page.locator(".ab").inner_text().replace("\u2060", "")
     assert seen.count("THE PROMPT") == 1
-    assert seen.count(hostile) >= 4
+    assert seen.count(HOSTILE) >= 4
+    for line in template.guidelines.splitlines():
+        assert line.strip() in seen
     visitor.submit()
-    assert [a.answers for a in here.pull()] == [{"label": hostile}]
+    assert [a.answers for a in here.pull()] == [HOSTILE_ANSWERS]
     assert visitor.nothing_ran()
 
 
