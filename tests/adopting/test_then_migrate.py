@@ -12,7 +12,9 @@ CONFIG = """
 <View>
   <Text name="prompt" value="$question"/>
   <Text name="response" value="$answer"/>
-  <Choices name="label" toName="response" choice="single" required="true"><Choice value="good"/><Choice value="bad"/></Choices>
+  <Choices name="label" toName="response" choice="single" required="true">
+    <Choice value="good"/><Choice value="bad"/>
+  </Choices>
 </View>
 """
 
