@@ -328,7 +328,8 @@ def questions_of(template: TaskTemplate, repeats: int = 0) -> list[dict[str, Any
         items = {}
         if isinstance(question, RankingQuestion):
             items = {name: _title(template, name) for name in question.item_names(names)}
-        notes = [_scale(question), _required_when(template, question), "may stay as it is" if question is free else ""]
+        untouched = "may stay empty" if isinstance(question, SpanQuestion) else "may stay as it is"
+        notes = [_scale(question), _required_when(template, question), untouched if question is free else ""]
         title, description = _said(question, notes)
         bodies.append(
             {

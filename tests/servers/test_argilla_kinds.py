@@ -130,7 +130,7 @@ def test_what_is_too_long_for_the_title_stands_in_the_description_as_far_as_it_g
 
 def test_a_question_that_is_answered_untouched_stands_in_for_a_required_one() -> None:
     (spans,) = questions("span_errors")
-    assert (spans["required"], spans["title"]) == (True, "Mark what is wrong (may stay as it is)")
+    assert (spans["required"], spans["title"]) == (True, "Mark what is wrong (may stay empty)")
     (rewrite,) = questions("rewrite", required=False)
     assert (rewrite["required"], rewrite["title"]) == (True, "Improve the response (may stay as it is)")
 
