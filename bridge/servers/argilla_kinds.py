@@ -328,8 +328,7 @@ def questions_of(template: TaskTemplate, repeats: int = 0) -> list[dict[str, Any
         items = {}
         if isinstance(question, RankingQuestion):
             items = {name: _title(template, name) for name in question.item_names(names)}
-        untouched = "may stay empty" if isinstance(question, SpanQuestion) else "may stay as it is"
-        notes = [_scale(question), _required_when(template, question), untouched if question is free else ""]
+        notes = [_scale(question), _required_when(template, question), _untouched(question) if question is free else ""]
         title, description = _said(question, notes)
         bodies.append(
             {
@@ -347,8 +346,17 @@ def _always_required(question: Question) -> bool:
     return question.required and not question.required_when
 
 
+def _untouched(question: Question) -> str:
+    if isinstance(question, SpanQuestion):
+        return "may stay empty"
+    return "may stay as it is" if isinstance(question, TextQuestion) and question.prefill else ""
+
+
 def _answered_untouched(template: TaskTemplate) -> Question:
     """A question that is answered before anybody touches it: nothing marked is an answer, and so is a text as it was.
+
+    The only question of a template will do too, because who submits without answering it says nothing; except where
+    ticking nothing is an answer.
 
     Raises:
         UsageError: there is none.
@@ -360,6 +368,8 @@ def _answered_untouched(template: TaskTemplate) -> Question:
         field = template.field_for(question.prefill or "") if isinstance(question, TextQuestion) else None
         if field is not None and field.required:
             return question
+    if len(template.questions) == 1 and not isinstance(template.questions[0], MultiLabelQuestion):
+        return template.questions[0]
     raise UsageError(
         f"question {template.questions[0].name!r}: Argilla needs a question that must be answered, and all of these "
         "may be left out",

@@ -135,10 +135,16 @@ def test_a_question_that_is_answered_untouched_stands_in_for_a_required_one() ->
     assert (rewrite["required"], rewrite["title"]) == (True, "Improve the response (may stay as it is)")
 
 
-@pytest.mark.parametrize("name", ["rating", "label", "multi_label", "ranking"])
-def test_where_no_question_can_stand_in_the_template_does_not_fit(name: str) -> None:
+@pytest.mark.parametrize("name", ["rating", "label", "ranking"])
+def test_the_only_question_must_be_answered(name: str) -> None:
+    (question,) = questions(name, required=False)
+    assert question["required"]
+    assert "may stay" not in question["title"]
+
+
+def test_where_no_question_can_stand_in_the_template_does_not_fit() -> None:
     with pytest.raises(UsageError, match="needs a question that must be answered"):
-        questions(name, required=False)
+        questions("multi_label", required=False)
 
 
 # Values
