@@ -1,6 +1,6 @@
 """An Argilla of one's own, with all that it consists of: installed, started on loopback, and stopped again.
 
-Used by ``annobridge serve argilla``, the examples and the tests::
+Used by ``annobridge serve argilla`` and the tests::
 
     with LocalArgilla(say=print) as server:
         print(server.url, server.username, server.workspace)
