@@ -14,6 +14,7 @@ from pathlib import Path
 from bridge.errors import SetupError
 from bridge.servers.local_environment import PYTHON, Making, Say, check_platform, is_made, make_once, passed_on
 
+# A data folder of an older version would need `database migrate` at its first start with a newer one.
 VERSION = "2.8.0"
 SEARCH_VERSION = "2.19.1"
 OWNER = "owner"
