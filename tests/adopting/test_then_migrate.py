@@ -38,13 +38,15 @@ def test_from_label_studio_to_argilla(
     by_hand.answer("bo", three, was_cancelled=True)
     campaign = Campaign(adopt_into(by_hand, project).folder)
     before = said(campaign)
+    for name in ("ann@example.org", "bo@example.org"):
+        argilla.add_user(name)
     to = {"kind": "argilla", "url": argilla.url, "workspace": argilla.workspace}
-    result = campaign.migrate(to, create_annotators=True)
+    result = campaign.migrate(to)
     assert (result.complete, result.written) == (True, 4)
     assert said(campaign) == before
     assert campaign.pull().changes.new == 0
     assert campaign.push().present == 3
-    again = Campaign(campaign.folder).migrate(to, create_annotators=True)
+    again = Campaign(campaign.folder).migrate(to)
     assert again.nothing_to_do
 
 
