@@ -88,12 +88,16 @@ def public(
             yield prefix + child.name, child
 
 
+KIND_METHODS = {"control", "controls", "regions", "settings", "to_value", "value"}
+"""How a server shows a question kind; the protocol `Kind` of each server says what they do."""
+
+
 def is_implementation(owner: ast.AST, method: ast.AST) -> bool:
     """Methods of a class whose protocol or base class, in the same file or in click, says what they do."""
     if not isinstance(owner, ast.ClassDef) or not isinstance(method, ast.FunctionDef):
         return False
     bases = {ast.unparse(base) for base in owner.bases}
-    return "click.Group" in bases or {"controls", "regions", "value", "control"} >= {method.name}
+    return "click.Group" in bases or method.name in KIND_METHODS
 
 
 class TestCommandLine:

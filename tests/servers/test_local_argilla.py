@@ -70,7 +70,7 @@ def make_dataset(http: httpx2.Client, name: str) -> tuple[str, str]:
     def made(reply: httpx2.Response) -> str:
         return str(reply.raise_for_status().json()["id"])
 
-    (workspace,) = http.get("/me/workspaces").json()["items"]
+    workspace = next(one for one in http.get("/me/workspaces").json()["items"] if one["name"] == LocalArgilla.workspace)
     distribution = {"strategy": "overlap", "min_submitted": 1}
     dataset = made(
         http.post("/datasets", json={"name": name, "workspace_id": workspace["id"], "distribution": distribution})
