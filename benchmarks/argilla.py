@@ -174,8 +174,9 @@ class Bench:
         remote = push(server, project, self.records).project
         count = int(len(self.records) * ANSWERED)
         with self.bare_client() as http:
-            people = http.get("/users").json()["items"][:1]
-            people += [{"id": self.server.add_user(f"bench{number}").id} for number in range(2 - len(people))]
+            for number in range(2):
+                self.server.add_user(f"bench{number}")
+            people = [one for one in http.get("/users").json()["items"] if one["username"].startswith("bench")]
             for start in range(0, count, 250):
                 items = [
                     {
