@@ -15,7 +15,8 @@ from bridge.keys import Secret
 from bridge.questions import RankingQuestion
 from bridge.records import Value, wire_id
 from bridge.servers.argilla import Argilla
-from bridge.servers.argilla_kinds import original_fields, to_suggestions
+from bridge.servers.argilla_kinds import to_suggestions
+from bridge.servers.argilla_texts import original_fields
 from bridge.servers.label_studio import LabelStudio
 from bridge.servers.label_studio_kinds import to_regions
 

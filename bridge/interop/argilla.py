@@ -17,8 +17,9 @@ from bridge.questions import RankingQuestion
 from bridge.reading import RecordReader
 from bridge.records import FieldValue, Record
 from bridge.servers.argilla import CAPABILITIES
-from bridge.servers.argilla_kinds import KINDS, fields_of, original_text, questions_of, shown_guidelines
+from bridge.servers.argilla_kinds import KINDS, fields_of, questions_of
 from bridge.servers.argilla_records import AGENT, item_of
+from bridge.servers.argilla_texts import original_text, shown_guidelines
 from bridge.servers.protocol import Project
 from bridge.servers.shown import line_feeds
 from bridge.sync.push import check_capabilities

@@ -26,12 +26,9 @@ from bridge.records import Record, wire_id
 from bridge.servers.answers import why_not
 from bridge.servers.argilla_answers import items_of, names_of
 from bridge.servers.argilla_dataset import LOOKUP_SIZE, Dataset
-from bridge.servers.argilla_kinds import (
-    KINDS,
-    original_fields,
-    to_answers,
-)
+from bridge.servers.argilla_kinds import KINDS, to_answers
 from bridge.servers.argilla_records import item_of, suggestions_of
+from bridge.servers.argilla_texts import original_fields
 from bridge.servers.protocol import (
     Answered,
     Capabilities,

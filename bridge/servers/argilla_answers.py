@@ -7,7 +7,8 @@ from typing import Any
 
 from bridge.annotations import Annotation
 from bridge.records import wire_id
-from bridge.servers.argilla_kinds import original_fields, to_suggestions
+from bridge.servers.argilla_kinds import to_suggestions
+from bridge.servers.argilla_texts import original_fields
 from bridge.templates import TaskTemplate
 
 

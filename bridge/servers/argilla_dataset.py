@@ -11,7 +11,8 @@ from typing import Any
 
 from bridge.errors import Conflict, NotFound, Refused, ServerError, UnexpectedReply
 from bridge.questions import Question
-from bridge.servers.argilla_kinds import fields_of, questions_of, shown_guidelines
+from bridge.servers.argilla_kinds import fields_of, questions_of
+from bridge.servers.argilla_texts import shown_guidelines
 from bridge.servers.argilla_workspace import Workspace
 from bridge.servers.protocol import Project, RemoteProject
 from bridge.servers.replies import expect, moment, reading

@@ -7,7 +7,8 @@ from typing import Any
 from bridge.errors import ValueRejected
 from bridge.questions import SpanQuestion
 from bridge.records import Record, record_key, wire_id
-from bridge.servers.argilla_kinds import shown_agent, shown_field, to_suggestions
+from bridge.servers.argilla_kinds import to_suggestions
+from bridge.servers.argilla_texts import shown_agent, shown_field
 from bridge.servers.shown import line_feeds
 from bridge.templates import TaskTemplate
 

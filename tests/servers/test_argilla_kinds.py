@@ -12,17 +12,19 @@ from hypothesis import strategies as st
 from bridge.errors import UsageError, ValueRejected
 from bridge.servers.argilla_kinds import (
     DESCRIPTION_LENGTH,
-    GUIDELINES_LENGTH,
     TITLE_LENGTH,
     fields_of,
+    questions_of,
+    to_answers,
+    to_suggestions,
+)
+from bridge.servers.argilla_texts import (
+    GUIDELINES_LENGTH,
     original_fields,
     original_text,
-    questions_of,
     shown_field,
     shown_guidelines,
     shown_text,
-    to_answers,
-    to_suggestions,
     typed_text,
     unrendered,
 )
