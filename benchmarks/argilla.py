@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from common import TEMPLATE, Spent, in_turn, records
 
-from bridge.records import Record, Suggestion
 from bridge.servers.argilla import Argilla
 from bridge.servers.local_argilla import LocalArgilla
 from bridge.servers.protocol import Project
@@ -39,12 +37,9 @@ from bridge.sync.feedback import Feedback
 from bridge.sync.people import People
 from bridge.sync.pull import pull
 from bridge.sync.push import push
-from bridge.templates import load_template
 
-TEMPLATE = load_template("review")
 BATCHES = (100, 250, 500)
 ANSWERED = 0.4
-WORDS = ("the", "model", "answers", "with", "care", "names", "its", "sources", "but", "leaves", "out", "nothing")
 
 SDK = """
 import json, sys, time, warnings
@@ -85,24 +80,8 @@ print(json.dumps([time.perf_counter() - started, time.process_time() - spent, fo
 """
 
 
-def records(count: int) -> list[Record]:
-    """Records of about 1.5 kB, with a rating, a label and a pre-filled rewrite."""
-    rng = random.Random(7)
-
-    def text(words: int) -> str:
-        return " ".join(rng.choice(WORDS) for _ in range(words))
-
-    return [
-        Record(
-            fields={"prompt": f"{number}. {text(40)}", "response": text(90)},
-            suggestions=[Suggestion("rating", rng.randint(1, 5), 0.7, "judge"), Suggestion("label", "correct", 0.9)],
-        )
-        for number in range(count)
-    ]
-
-
 class Bench:
-    """One server, and the sides of each comparison. Each returns wall and processor seconds."""
+    """One server, and the sides of each comparison."""
 
     def __init__(self, server: LocalArgilla, count: int, sdk_python: str) -> None:
         self.server = server
@@ -117,16 +96,16 @@ class Bench:
         self.names += 1
         return Project(f"Benchmark {self.names}", TEMPLATE)
 
-    def push(self) -> tuple[float, float]:
+    def push(self) -> Spent:
         server, project = self.connect(), self.project()
         started, spent = time.perf_counter(), time.process_time()
         result = push(server, project, self.records)
-        taken = time.perf_counter() - started, time.process_time() - spent
+        taken = Spent(time.perf_counter() - started, time.process_time() - spent)
         assert result.sent == len(self.records), result
         server.close()
         return taken
 
-    def bare_push(self, batch: int) -> tuple[float, float]:
+    def bare_push(self, batch: int) -> Spent:
         """What anybody would write who knows the route and the best batch size, with nothing checked."""
         server = self.connect()
         remote = server.ensure(self.project(), create=True)
@@ -136,11 +115,11 @@ class Bench:
             for start in range(0, len(items), batch):
                 body = json.dumps({"items": items[start : start + batch]}).encode()
                 http.put(f"/datasets/{remote.id}/records/bulk", content=body).raise_for_status()
-            taken = time.perf_counter() - started, time.process_time() - spent
+            taken = Spent(time.perf_counter() - started, time.process_time() - spent)
         server.close()
         return taken
 
-    def sdk_push(self) -> tuple[float, float]:
+    def sdk_push(self) -> Spent:
         items = [
             {
                 "external_id": record.key,
@@ -153,7 +132,7 @@ class Bench:
             for record in self.records
         ]
         wall, cpu, _ = self.sdk("push", name=self.project().title, records=items)
-        return wall, cpu
+        return Spent(wall, cpu)
 
     def sdk(self, what: str, **given: Any) -> tuple[float, float, int]:
         body = {"what": what, "url": self.server.url, "key": self.server.api_key.reveal(), **given}
@@ -196,19 +175,19 @@ class Bench:
         server.close()
         return project, remote.id, count * len(people)
 
-    def pull(self, project: Project, dataset: str, answers: int) -> tuple[float, float]:
+    def pull(self, project: Project, dataset: str, answers: int) -> Spent:
         server = self.connect()
         server.ensure(project, create=False)
         with tempfile.TemporaryDirectory() as folder:
             feedback, people = Feedback(Path(folder, "feedback.jsonl")), People(Path(folder))
             started, spent = time.perf_counter(), time.process_time()
             result = pull(server, dataset, feedback, people)
-            taken = time.perf_counter() - started, time.process_time() - spent
+            taken = Spent(time.perf_counter() - started, time.process_time() - spent)
         assert result.changes.new == answers, result
         server.close()
         return taken
 
-    def bare_pull(self, dataset: str) -> tuple[float, float]:
+    def bare_pull(self, dataset: str) -> Spent:
         """The list route, page by page, parsed and thrown away."""
         with self.bare_client() as http:
             started, spent = time.perf_counter(), time.process_time()
@@ -217,14 +196,14 @@ class Bench:
                 parameters = {"limit": 1000, "offset": offset, "include": "responses"}
                 reply = http.get(f"/datasets/{dataset}/records", params=parameters).json()
                 offset, total = offset + len(reply["items"]), reply["total"]
-            taken = time.perf_counter() - started, time.process_time() - spent
+            taken = Spent(time.perf_counter() - started, time.process_time() - spent)
         assert offset == len(self.records)
         return taken
 
-    def sdk_pull(self, project: Project) -> tuple[float, float]:
+    def sdk_pull(self, project: Project) -> Spent:
         wall, cpu, found = self.sdk("pull", name=project.title)
         assert found == int(len(self.records) * ANSWERED), found
-        return wall, cpu
+        return Spent(wall, cpu)
 
     def quiet_pull(self, project: Project, dataset: str) -> int:
         """How many requests a pull costs when nothing happened since the last."""
@@ -250,24 +229,6 @@ class _Counting(httpx2.HTTPTransport):
         return super().handle_request(request)
 
 
-Side = Callable[[], tuple[float, float]]
-
-
-def in_turn(rounds: int, sides: dict[str, Side]) -> dict[str, tuple[float, float]]:
-    """Medians of wall and processor seconds, after all sides ran several times, in a new order each time."""
-    rng = random.Random(7)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
-    for number in range(rounds):
-        for name in rng.sample(list(sides), len(sides)):
-            times[name].append(sides[name]())
-            wall, cpu = times[name][-1]
-            print(f"  round {number + 1}  {name:20} {wall:7.2f} s, processor {cpu:.2f} s", file=sys.stderr)
-    return {
-        name: (statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken))
-        for name, taken in times.items()
-    }
-
-
 def main() -> None:
     """Run everything and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -281,7 +242,7 @@ def main() -> None:
         LocalArgilla(Path(folder, "home"), say=lambda text: print(text, file=sys.stderr)) as server,
     ):
         bench = Bench(server, options.records, options.sdk_python)
-        sides: dict[str, Side] = {"push": bench.push}
+        sides: dict[str, Callable[[], Spent]] = {"push": bench.push}
         for batch in BATCHES:
             sides[f"bare push by {batch}"] = lambda batch=batch: bench.bare_push(batch)  # type: ignore[misc]
         if options.sdk_python:
@@ -296,18 +257,18 @@ def main() -> None:
             sides["SDK iteration"] = lambda: bench.sdk_pull(project)
         pulls = in_turn(options.rounds * 2, sides)
         requests = bench.quiet_pull(project, dataset)
-    best = min(wall for name, (wall, _) in pushes.items() if name.startswith("bare"))
+    best = min(spent.wall for name, spent in pushes.items() if name.startswith("bare"))
     result: dict[str, Any] = {
         "records": options.records,
-        "push / best bare loop": round(pushes["push"][0] / best, 3),
-        "pull / bare list route": round(pulls["pull"][0] / pulls["bare list route"][0], 3),
+        "push / best bare loop": round(pushes["push"].wall / best, 3),
+        "pull / bare list route": round(pulls["pull"].wall / pulls["bare list route"].wall, 3),
         "requests of a pull when nothing happened": requests,
     }
     if options.sdk_python:
-        result["push / SDK log"] = round(pushes["push"][0] / pushes["SDK log"][0], 3)
-        result["push / SDK log, processor"] = round(pushes["push"][1] / pushes["SDK log"][1], 3)
-        result["pull / SDK iteration"] = round(pulls["pull"][0] / pulls["SDK iteration"][0], 3)
-    result["median seconds"] = {name: round(wall, 2) for name, (wall, _) in {**pushes, **pulls}.items()}
+        result["push / SDK log"] = round(pushes["push"].wall / pushes["SDK log"].wall, 3)
+        result["push / SDK log, processor"] = round(pushes["push"].processor / pushes["SDK log"].processor, 3)
+        result["pull / SDK iteration"] = round(pulls["pull"].wall / pulls["SDK iteration"].wall, 3)
+    result["median seconds"] = {name: round(spent.wall, 2) for name, spent in {**pushes, **pulls}.items()}
     print(json.dumps(result, indent=2) if options.json else "\n".join(f"{k:40} {v}" for k, v in result.items()))
 
 

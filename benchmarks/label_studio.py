@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
-import statistics
 import sys
 import tempfile
 import time
@@ -24,7 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bridge.records import Record, Suggestion
+from common import TEMPLATE, Spent, in_turn, records
+
 from bridge.servers.label_studio import LabelStudio
 from bridge.servers.label_studio_tasks import ANSWERS, rule
 from bridge.servers.local_label_studio import LocalLabelStudio
@@ -33,27 +32,8 @@ from bridge.sync.feedback import Feedback
 from bridge.sync.people import People
 from bridge.sync.pull import pull
 from bridge.sync.push import push
-from bridge.templates import load_template
 
-TEMPLATE = load_template("review")
 BATCHES = (250, 500, 1000)
-WORDS = ("the", "model", "answers", "with", "care", "names", "its", "sources", "but", "leaves", "out", "nothing")
-
-
-def records(count: int) -> list[Record]:
-    """Records of about 1.5 kB, with a rating, a label and a pre-filled rewrite."""
-    rng = random.Random(7)
-
-    def text(words: int) -> str:
-        return " ".join(rng.choice(WORDS) for _ in range(words))
-
-    return [
-        Record(
-            fields={"prompt": f"{number}. {text(40)}", "response": text(90)},
-            suggestions=[Suggestion("rating", rng.randint(1, 5), 0.7, "judge"), Suggestion("label", "correct", 0.9)],
-        )
-        for number in range(count)
-    ]
 
 
 class Bench:
@@ -71,28 +51,28 @@ class Bench:
         self.projects += 1
         return Project(f"Benchmark {self.projects}", TEMPLATE)
 
-    def ours(self) -> float:
+    def ours(self) -> Spent:
         server = self.connect()
-        started = time.perf_counter()
+        started, processor = time.perf_counter(), time.process_time()
         result = push(server, self.project(), self.records)
-        spent = time.perf_counter() - started
+        spent = Spent(time.perf_counter() - started, time.process_time() - processor)
         assert result.sent == len(self.records), result
         server.close()
         return spent
 
-    def bare_push(self, batch: int) -> float:
+    def bare_push(self, batch: int) -> Spent:
         """What anybody would write who knows the best batch size, with nothing checked."""
         server = self.connect()
         remote = server.ensure(self.project(), create=True)
         tasks = [server._task(record) for record in self.records]
         with self.bare_client(server) as http:
-            started = time.perf_counter()
+            started, processor = time.perf_counter(), time.process_time()
             for start in range(0, len(tasks), batch):
                 body = json.dumps(tasks[start : start + batch]).encode()
                 http.post(
                     f"/api/projects/{remote.id}/import", content=body, headers=_headers(server)
                 ).raise_for_status()
-            spent = time.perf_counter() - started
+            spent = Spent(time.perf_counter() - started, time.process_time() - processor)
         server.close()
         return spent
 
@@ -115,25 +95,25 @@ class Bench:
         server.close()
         return project, remote.id
 
-    def pull(self, project: Project, project_id: str) -> float:
+    def pull(self, project: Project, project_id: str) -> Spent:
         server = self.connect()
         server.ensure(project, create=False)
         with tempfile.TemporaryDirectory() as folder:
             feedback, people = Feedback(Path(folder, "feedback.jsonl")), People(Path(folder))
-            started = time.perf_counter()
+            started, processor = time.perf_counter(), time.process_time()
             result = pull(server, project_id, feedback, people)
-            spent = time.perf_counter() - started
+            spent = Spent(time.perf_counter() - started, time.process_time() - processor)
         assert result.changes.new == 2000, result
         server.close()
         return spent
 
-    def bare_pull(self, project_id: str) -> float:
+    def bare_pull(self, project_id: str) -> Spent:
         """The expand route with the same filter, page by page, parsed and thrown away."""
         server = self.connect()
         found = 0
         rules = [rule("total_annotations", "greater", 0)]
         with self.bare_client(server) as http:
-            started = time.perf_counter()
+            started, processor = time.perf_counter(), time.process_time()
             last, left = 0, 1
             while left > 0:
                 query = {"filters": {"conjunction": "and", "items": [*rules, rule("id", "greater", last)]}}
@@ -152,38 +132,24 @@ class Bench:
                 found += len(reply["tasks"])
                 left = reply["total"] - len(reply["tasks"])
                 last = reply["tasks"][-1]["id"]
-            spent = time.perf_counter() - started
+            spent = Spent(time.perf_counter() - started, time.process_time() - processor)
         assert found == 2000
         server.close()
         return spent
 
-    def sdk_pull(self, project_id: str) -> float:
+    def sdk_pull(self, project_id: str) -> Spent:
         from label_studio_sdk import LabelStudio as Sdk
 
         client = Sdk(base_url=self.server.url, api_key=self.server.token.reveal())
-        started = time.perf_counter()
+        started, processor = time.perf_counter(), time.process_time()
         found = sum(bool(task.annotations) for task in client.tasks.list(project=int(project_id), fields="all"))
-        spent = time.perf_counter() - started
+        spent = Spent(time.perf_counter() - started, time.process_time() - processor)
         assert found == 2000, found
         return spent
 
 
 def _headers(server: LabelStudio) -> dict[str, str]:
     return server._login.headers()
-
-
-def in_turn(rounds: int, sides: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Run all sides several times, in a new order each time, so that a busy minute hits them alike.
-
-    In a fixed order the server's own garbage collection tends to fall on the same side again and again.
-    """
-    rng = random.Random(7)
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for number in range(rounds):
-        for name in rng.sample(list(sides), len(sides)):
-            times[name].append(sides[name]())
-            print(f"  round {number + 1}  {name:22} {times[name][-1]:7.2f} s", file=sys.stderr)
-    return times
 
 
 def main() -> None:
@@ -199,29 +165,24 @@ def main() -> None:
     ):
         bench = Bench(server, options.records)
         bench.ours()  # the first import of a server is slower than all later ones
-        sides: dict[str, Callable[[], float]] = {"push": bench.ours}
+        sides: dict[str, Callable[[], Spent]] = {"push": bench.ours}
         for batch in BATCHES:
             sides[f"bare push by {batch}"] = lambda batch=batch: bench.bare_push(batch)  # type: ignore[misc]
-        pushes = {name: statistics.median(times) for name, times in in_turn(options.rounds, sides).items()}
+        pushes = in_turn(options.rounds, sides)
         project, project_id = bench.annotated(2000)
-        pulls = {
-            name: statistics.median(times)
-            for name, times in in_turn(
-                options.rounds,
-                {
-                    "pull": lambda: bench.pull(project, project_id),
-                    "bare expand route": lambda: bench.bare_pull(project_id),
-                    "SDK tasks.list": lambda: bench.sdk_pull(project_id),
-                },
-            ).items()
+        sides = {
+            "pull": lambda: bench.pull(project, project_id),
+            "bare expand route": lambda: bench.bare_pull(project_id),
+            "SDK tasks.list": lambda: bench.sdk_pull(project_id),
         }
-    best = min(seconds for name, seconds in pushes.items() if name != "push")
+        pulls = in_turn(options.rounds, sides)
+    best = min(spent.wall for name, spent in pushes.items() if name != "push")
     result = {
         "records": options.records,
-        "push / best bare loop": round(pushes["push"] / best, 3),
-        "pull / bare expand route": round(pulls["pull"] / pulls["bare expand route"], 3),
-        "pull / SDK listing": round(pulls["pull"] / pulls["SDK tasks.list"], 3),
-        "median seconds": {name: round(seconds, 2) for name, seconds in {**pushes, **pulls}.items()},
+        "push / best bare loop": round(pushes["push"].wall / best, 3),
+        "pull / bare expand route": round(pulls["pull"].wall / pulls["bare expand route"].wall, 3),
+        "pull / SDK listing": round(pulls["pull"].wall / pulls["SDK tasks.list"].wall, 3),
+        "median seconds": {name: round(spent.wall, 2) for name, spent in {**pushes, **pulls}.items()},
     }
     print(json.dumps(result, indent=2) if options.json else "\n".join(f"{k:28} {v}" for k, v in result.items()))
 

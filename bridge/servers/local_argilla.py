@@ -21,7 +21,6 @@ import sqlite3
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 from urllib.parse import quote
 
 import httpx2
@@ -31,7 +30,8 @@ from bridge.keys import Secret, write_private
 from bridge.servers.argilla_environment import OWNER, Environment, install
 from bridge.servers.local_environment import Say
 from bridge.servers.local_home import Home
-from bridge.servers.local_process import Process, local_client, wait_for_an_end, wait_until
+from bridge.servers.local_process import Process, local_client, wait_until
+from bridge.servers.local_server import LocalServer
 
 WORKSPACE = "annobridge"
 
@@ -50,7 +50,7 @@ class User:
     key: Secret
 
 
-class LocalArgilla:
+class LocalArgilla(LocalServer):
     """One Argilla server on this machine, with its search engine, queue and worker.
 
     Args:
@@ -59,15 +59,14 @@ class LocalArgilla:
         say: told what happens, in sentences for a person.
 
     Attributes:
-        url: where it listens, such as ``http://127.0.0.1:6900``; this and the next three exist after :meth:`start`.
-        username: the owner's login.
+        username: the owner's login; this and the next three exist after :meth:`start`.
         password: the owner's password.
         api_key: the owner's API key.
         search_url: where the search engine listens, which has no password.
         workspace: the workspace that :meth:`add_user` puts people into.
     """
 
-    url: str
+    name = "Argilla"
     username: str
     password: Secret
     api_key: Secret
@@ -75,52 +74,19 @@ class LocalArgilla:
     workspace = WORKSPACE
 
     def __init__(self, home: Path | None = None, *, port: int = 0, say: Say = lambda message: None) -> None:
-        self._home = Home(home, "argilla", "Argilla")
-        self.home = self._home.path
-        self._port = port
-        self._say = say
-        self._processes: list[Process] = []
+        super().__init__(Home(home, "argilla", self.name), port, say)
         self._temporary: Path | None = None
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
-
-    @property
-    def log(self) -> Path:
-        """The server's log of the last start; those of the other programs are beside it."""
-        return self.home / "server.log"
-
-    def start(self) -> None:
-        """Install it if necessary, start it, and wait until it answers and the owner can log in.
-
-        Raises:
-            SetupError: it cannot be installed or started, or a server is already running in this home.
-        """
-        if self._processes:
-            raise SetupError(f"this server is already started, at {self.url}", remedy="stop it first")
+    def _start(self) -> None:
         environment = install(self._say)
-        try:
-            lock = self._home.take()
-            owner = self._owner()
-            data = self.home / "data"
-            data.mkdir(mode=0o700, exist_ok=True)
-            self.username, self.password, self.api_key = OWNER, Secret(owner["password"]), Secret(owner["key"])
-            self._make_database(environment, data)
-            self._launch(environment, data, lock)
-            self._let_the_owner_in()
-        except OSError as error:
-            self.stop()
-            raise SetupError(
-                f"{error.filename or self.home}: {error.strerror}", remedy="choose a folder that you can write"
-            ) from error
-        except BaseException:
-            self.stop()
-            raise
-        self._say(f"Argilla is ready at {self.url}")
+        lock = self._home.take()
+        owner = self._owner()
+        data = self.home / "data"
+        data.mkdir(mode=0o700, exist_ok=True)
+        self.username, self.password, self.api_key = OWNER, Secret(owner["password"]), Secret(owner["key"])
+        self._make_database(environment, data)
+        self._launch(environment, data, lock)
+        self._let_the_owner_in()
 
     def add_user(self, username: str) -> User:
         """An annotator in the workspace; the same one whenever the same name is asked for.
@@ -128,8 +94,7 @@ class LocalArgilla:
         Raises:
             SetupError: the name is taken by somebody whose password is not known here, or cannot be one.
         """
-        if not self._processes:
-            raise SetupError("the server is not running, so nobody can be added", remedy="start it first")
+        self._must_run()
         user = self._home.user(username)
         if "key" not in user:
             with self._client() as client:
@@ -137,34 +102,12 @@ class LocalArgilla:
             self._home.remember(username, user)
         return User(username, Secret(user["password"]), Secret(user["key"]))
 
-    def wait(self) -> None:
-        """Wait, if the server runs, until it is interrupted.
-
-        Raises:
-            SetupError: one of its programs ended by itself.
-        """
-        if self._processes:
-            wait_for_an_end(self._processes)
-
     def stop(self) -> None:
         """Stop all of it, if it runs; the data stays."""
-        while self._processes:  # the last one to start first: each of them may still write to those before it
-            self._processes[-1].stop()
-            self._processes.pop()
-            self._home.note_stopped()
+        super().stop()
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None
-        self._home.release()
-
-    def wipe(self) -> None:
-        """Stop the server and delete its data folder with all datasets and users in it.
-
-        Raises:
-            SetupError: the folder is not an Argilla's home, or another process is using it.
-        """
-        self.stop()
-        self._home.wipe()
 
     # -- the programs
 
@@ -180,10 +123,7 @@ class LocalArgilla:
             place = self.home / folder
             place.mkdir(mode=0o700, exist_ok=True)
             log = self.home / f"{name.rpartition(' ')[2].lower()}.log"
-            process = Process(name, command, variables=variables, folder=place, log=log, lock=lock)
-            self._processes.append(process)
-            self._home.note_running(self.url, self._processes)
-            return process
+            return self._run(Process(name, command, variables=variables, folder=place, log=log, lock=lock))
 
         plain = environment.variables(data, self._temporary)
         run("Redis", environment.queue_command(queue), "queue", plain)
@@ -279,15 +219,6 @@ class LocalArgilla:
             if workspace["name"] == WORKSPACE:
                 return str(workspace["id"])
         return str(self._json(client.post("/workspaces", json={"name": WORKSPACE}), 201, "making a workspace")["id"])
-
-    def _json(self, reply: httpx2.Response, status: int, what: str) -> Any:
-        # The replies of these routes hold API keys, so nothing of them is shown.
-        try:
-            if reply.status_code == status:
-                return reply.json()
-        except ValueError:
-            pass
-        raise SetupError(f"{what} failed: the server answered {reply.status_code}", remedy=f"read {self.log}")
 
     def _client(self) -> httpx2.Client:
         client = local_client(self.url + _API)

@@ -17,7 +17,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import httpx2
 
@@ -26,7 +25,8 @@ from bridge.keys import Secret
 from bridge.servers.label_studio_environment import Environment, install
 from bridge.servers.local_environment import Say
 from bridge.servers.local_home import Home
-from bridge.servers.local_process import Process, local_client, wait_for_an_end, wait_until
+from bridge.servers.local_process import Process, local_client, wait_until
+from bridge.servers.local_server import LocalServer
 from bridge.servers.postgres import Postgres
 
 ADMIN = "admin@annobridge.example"
@@ -43,7 +43,7 @@ class User:
     token: Secret
 
 
-class LocalLabelStudio:
+class LocalLabelStudio(LocalServer):
     """One Label Studio server on this machine.
 
     Args:
@@ -56,13 +56,12 @@ class LocalLabelStudio:
         ConfigError: ``postgres`` is no such address.
 
     Attributes:
-        url: where it listens, such as ``http://127.0.0.1:8080``; this and the next three exist after :meth:`start`.
-        email: the administrator's login.
+        email: the administrator's login; this and the next two exist after :meth:`start`.
         password: the administrator's password.
         token: the administrator's personal access token.
     """
 
-    url: str
+    name = "Label Studio"
     email: str
     password: Secret
     token: Secret
@@ -70,58 +69,25 @@ class LocalLabelStudio:
     def __init__(
         self, home: Path | None = None, *, port: int = 0, postgres: str = "", say: Say = lambda message: None
     ) -> None:
-        self._home = Home(home, "label-studio", "Label Studio")
-        self.home = self._home.path
-        self._port = port
+        super().__init__(Home(home, "label-studio", self.name), port, say)
         self._postgres = Postgres.parse(postgres) if postgres else None
-        self._say = say
-        self._process: Process | None = None
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
-
-    @property
-    def log(self) -> Path:
-        """The log of the last start."""
-        return self.home / "server.log"
-
-    def start(self) -> None:
-        """Install it if necessary, start it, and wait until it answers and the administrator has a token.
-
-        Raises:
-            SetupError: it cannot be installed or started, or a server is already running in this home.
-        """
-        if self._process:
-            raise SetupError(f"this server is already started, at {self.url}", remedy="stop it first")
+    def _start(self) -> None:
         environment = install(self._say)
-        try:
-            lock = self._home.take()
-            admin = self._home.user(ADMIN)
-            data = self.home / "data"
-            data.mkdir(mode=0o700, exist_ok=True)
-            database = data / environment.empty_database.name
-            if self._postgres:
-                environment.check_database(self._postgres)
-            elif not database.exists():
-                fresh = database.with_suffix(".new")
-                shutil.copyfile(environment.empty_database, fresh)
-                fresh.replace(database)
-            self._launch(environment, data, admin["password"], lock)
-            self.email, self.password = ADMIN, Secret(admin["password"])
-            self.token = self._working_token(ADMIN)
-        except OSError as error:
-            self.stop()
-            raise SetupError(
-                f"{error.filename or self.home}: {error.strerror}", remedy="choose a folder that you can write"
-            ) from error
-        except BaseException:
-            self.stop()
-            raise
-        self._say(f"Label Studio is ready at {self.url}")
+        lock = self._home.take()
+        admin = self._home.user(ADMIN)
+        data = self.home / "data"
+        data.mkdir(mode=0o700, exist_ok=True)
+        database = data / environment.empty_database.name
+        if self._postgres:
+            environment.check_database(self._postgres)
+        elif not database.exists():
+            fresh = database.with_suffix(".new")
+            shutil.copyfile(environment.empty_database, fresh)
+            fresh.replace(database)
+        self._launch(environment, data, admin["password"], lock)
+        self.email, self.password = ADMIN, Secret(admin["password"])
+        self.token = self._working_token(ADMIN)
 
     def add_user(self, email: str) -> User:
         """A second person on this server, signed up by invitation; the same one whenever the same address is asked for.
@@ -129,37 +95,10 @@ class LocalLabelStudio:
         Raises:
             SetupError: the address is taken by somebody whose password is not known here, or is no e-mail address.
         """
-        if not self._process:
-            raise SetupError("the server is not running, so nobody can be added", remedy="start it first")
+        self._must_run()
         email = email.lower()  # as the server does
         token = self._working_token(email)
         return User(email, Secret(self._home.user(email)["password"]), token)
-
-    def wait(self) -> None:
-        """Wait, if the server runs, until it is interrupted.
-
-        Raises:
-            SetupError: it ended by itself.
-        """
-        if self._process:
-            wait_for_an_end([self._process])
-
-    def stop(self) -> None:
-        """Stop the server, if it runs; the data stays."""
-        if self._process:
-            self._process.stop()
-            self._process = None
-            self._home.note_stopped()
-        self._home.release()
-
-    def wipe(self) -> None:
-        """Stop the server and delete its data folder with all projects and users in it; a PostgreSQL database stays.
-
-        Raises:
-            SetupError: the folder is not a Label Studio's home, or another process is using it.
-        """
-        self.stop()
-        self._home.wipe()
 
     # -- the process
 
@@ -174,25 +113,19 @@ class LocalLabelStudio:
         if self._postgres:
             variables |= {"DJANGO_DB": "default"} | self._postgres.variables()
         self._say(f"starting Label Studio in {self.home}")
-        self._process = Process(
-            "Label Studio",
-            # --host would not bind anything: without --internal-host the server listens on every interface.
-            environment.command("start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)),
-            variables=variables,
-            folder=data,
-            log=self.log,
-            lock=lock,
-        )
         self.url = f"http://127.0.0.1:{port}"
-        self._home.note_running(self.url, [self._process])
-        port = wait_until(self._port_when_healthy, self._process, say=self._say)
+        # --host would not bind anything: without --internal-host the server listens on every interface.
+        command = environment.command("start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port))
+        process = Process(self.name, command, variables=variables, folder=data, log=self.log, lock=lock)
+        self._run(process)
+        port = wait_until(lambda: self._port_when_healthy(process), process, say=self._say)
         self.url = f"http://127.0.0.1:{port}"
-        self._home.note_running(self.url, [self._process])
+        self._home.note_running(self.url, self._processes)
         self._home.note_port(port)
 
-    def _port_when_healthy(self) -> int | None:
+    def _port_when_healthy(self, process: Process) -> int | None:
         # A busy port silently becomes the next one, so what counts is what the server says, not what was asked.
-        if self._process and (match := self._process.said(_LISTENING)):
+        if match := process.said(_LISTENING):
             port = int(match[1])
             with contextlib.suppress(httpx2.HTTPError, ValueError), local_client(f"http://127.0.0.1:{port}") as client:
                 reply = client.get("/health/")
@@ -258,11 +191,3 @@ class LocalLabelStudio:
         form = {"csrfmiddlewaretoken": client.cookies.get("csrftoken") or "", "email": email, "password": password}
         reply = client.post(path, data=form, headers={"Referer": f"{self.url}{path}"})
         return reply.status_code == 302
-
-    def _json(self, reply: httpx2.Response, status: int, what: str) -> Any:
-        try:
-            if reply.status_code == status:
-                return reply.json()
-        except ValueError:
-            pass
-        raise SetupError(f"{what} failed: the server answered {reply.status_code}", remedy=f"read {self.log}")
