@@ -9,6 +9,8 @@
     ├── InputError              a data file that cannot be read at all
     ├── ValueRejected           one value that its question does not allow (also a ValueError)
     ├── StoreError              the campaign's own folder: unreadable, full, damaged
+    │   ├── Held                somebody else is working in it
+    │   └── LedgerError         the ledger is damaged, newer than this version, or of another server
     ├── ExportError             a training set that cannot be made from this template or data
     ├── SetupError              an embedded server that cannot be installed or started
     └── ServerError             an annotation server
@@ -17,6 +19,8 @@
         ├── NotFound            the project is not there
         ├── Conflict            a project is there, but it is not this campaign's
         ├── Refused             the server said no; nothing was written
+        │   └── TooLarge        the request was too large; a smaller one may do
+        ├── Busy                the server asks to wait; nothing was written
         ├── UnexpectedReply     an answer that no Label Studio or Argilla would give
         └── UnknownOutcome      a write that may or may not have happened
 
@@ -76,6 +80,14 @@ class StoreError(BridgeError):
     """The campaign's own files cannot be read or written."""
 
 
+class Held(StoreError):
+    """Somebody else is pushing or pulling in the campaign's folder."""
+
+
+class LedgerError(StoreError):
+    """The ledger cannot be used: damaged, newer than this version, or of another server. It can be made anew."""
+
+
 class ExportError(BridgeError):
     """A training set cannot be made from this template or this data."""
 
@@ -108,9 +120,28 @@ class Refused(ServerError):
     """The server refused the request; nothing was written."""
 
 
+class TooLarge(Refused):
+    """The request was larger than the server, or something before it, takes; nothing was written."""
+
+
+class Busy(ServerError):
+    """The server asks to wait (429); nothing was written. ``wait_s`` is how long, 0 where it did not say."""
+
+    def __init__(self, reason: str, *, remedy: str = "", wait_s: float = 0.0) -> None:
+        super().__init__(reason, remedy=remedy)
+        self.wait_s = wait_s
+
+
 class UnexpectedReply(ServerError):
     """The server answered with something that its documentation and our measurements rule out."""
 
 
 class UnknownOutcome(ServerError):
-    """A write was sent and its result is not known: look it up before sending it again."""
+    """A write was sent and its result is not known: look it up before sending it again.
+
+    ``wait_s`` is how long the server asks to wait (503), 0 where it did not say.
+    """
+
+    def __init__(self, reason: str, *, remedy: str = "", wait_s: float = 0.0) -> None:
+        super().__init__(reason, remedy=remedy)
+        self.wait_s = wait_s

@@ -75,17 +75,30 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class RemoteProject:
-    """What is on the server: its id there, the address where people work, and how many records it holds."""
+    """What is on the server.
+
+    Args:
+        id: its id there.
+        url: the address where people work.
+        records: how many records it holds; None where finding out would have cost another request.
+        created: whether it was made just now.
+        born: when it was made, by the server's clock. With the id it tells this project from another one under the
+            same address: ids are given again after a server was set up anew.
+    """
 
     id: str
     url: str
-    records: int
+    records: int | None
     created: bool = False
+    born: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A record as the server holds it: its id there, its suggestions and answers, and the hash of what it shows."""
+    """A record as the server holds it: its id there, its suggestions and answers, and the hash of what it shows.
+
+    ``content`` is empty for a record that was not written by annobridge, and of which nobody can tell.
+    """
 
     id: str
     suggestions: int = 0
@@ -97,7 +110,7 @@ class Remote:
 class Outcome:
     """What became of one record in a write: accepted, rejected (with the reason), or unknown.
 
-    ``unknown`` means that it may be on the server: look it up before sending it again.
+    ``unknown`` means that it may be on the server: look it up before sending it again, and not before ``wait_s``.
     """
 
     key: str
@@ -105,6 +118,7 @@ class Outcome:
     reason: str = ""
     remedy: str = ""
     remote_id: str = ""
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +141,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the annotators are: records on the server, those with an answer, and those with enough answers."""
+    """How far the annotators are: records on the server, those with an answer, and those with enough answers.
+
+    ``indexed`` is how many records people can find, on a server that keeps an index of its own beside its database.
+    """
 
     records: int
     answered: int
     completed: int
+    indexed: int | None = None
 
 
 class Server(Protocol):
@@ -162,7 +180,30 @@ class Server(Protocol):
         """Create records that are not there yet, in one request; one outcome for each, in order.
 
         A server that refuses a batch as a whole rejects all of it: the caller finds the culprit by halving.
+
+        Raises:
+            Busy, TooLarge: nothing was written; the caller waits, or sends less at once.
         """
+        ...
+
+    def listing(self) -> Iterator[Sequence[tuple[str, Remote]]]:
+        """Every record of the project with its key, in pages; the key is empty for records that are not ours.
+
+        Raises:
+            UnexpectedReply: the list breaks off, or shifts whenever it is read.
+        """
+        ...
+
+    def update(self, records: Sequence[Record]) -> list[Outcome]:
+        """Show the present text and suggestions of records whose keys are there with another text.
+
+        Answers given before then count as answers to another text: :meth:`changes` yields them with a ``content`` of
+        their own in ``source``. One outcome for each, in order; what is not there is rejected.
+        """
+        ...
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Delete records by their ids on the server; how many. Those that somebody has answered are left alone."""
         ...
 
     def repair(self, records: Sequence[Record]) -> int:
