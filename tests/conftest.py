@@ -6,9 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from bridge.clock import TestClock
+from bridge.servers import http
 from bridge.servers.local_argilla import LocalArgilla
 from bridge.servers.local_label_studio import LocalLabelStudio
+from bridge.servers.retries import Retries
 from tests.postgresql import postgresql
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that are given no patience of their own try as often as ever, and at once."""
+    monkeypatch.setattr(http, "USUAL", Retries(clock=TestClock()))
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from bridge.keys import Secret
+    from bridge.servers.retries import Retries
 
 PAGE_SIZE = 1000
 
@@ -31,6 +32,7 @@ class Workspace:
         workspace: its name; may be empty where the key's user has just one.
         allow_http: permit plain http to hosts other than this machine.
         transport: for tests, any httpx2 transport.
+        retries: how often requests are sent again where that is safe.
 
     Raises:
         ConfigError: a name that breaks Argilla's own clients.
@@ -44,6 +46,7 @@ class Workspace:
         *,
         allow_http: bool = False,
         transport: httpx2.BaseTransport | None = None,
+        retries: Retries | None = None,
     ) -> None:
         if workspace and not _NAME.fullmatch(workspace):
             raise ConfigError(
@@ -51,7 +54,11 @@ class Workspace:
                 remedy="use letters, digits, - and _ ; make a workspace with such a name in Argilla",
             )
         self._http = Client(
-            url, lambda: {"X-Argilla-Api-Key": key.reveal()}, allow_http=allow_http, transport=transport
+            url,
+            lambda: {"X-Argilla-Api-Key": key.reveal()},
+            allow_http=allow_http,
+            transport=transport,
+            retries=retries,
         )
         self._workspace = workspace
         self._workspace_id = ""

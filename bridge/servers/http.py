@@ -2,20 +2,34 @@
 
 The key is sent to exactly the scheme, host and port that it belongs to. A redirect is an error: other clients strip
 only ``Authorization`` when they follow one, and keep API-key headers (measured with httpx).
+
+A request is sent again only where that is provably safe: one that reads, or a write of which nothing can have been
+carried out, because there was no connection or the server asked to wait. All else is the caller's to look up.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json, to_json
 
-from bridge.errors import AuthError, NotFound, Refused, ServerError, UnexpectedReply, UnknownOutcome, Unreachable
+from bridge.errors import (
+    AuthError,
+    Busy,
+    NotFound,
+    Refused,
+    ServerError,
+    TooLarge,
+    UnexpectedReply,
+    UnknownOutcome,
+    Unreachable,
+)
 from bridge.keys import check_transport, origin
+from bridge.servers.retries import Retries, asked_wait, http_date
 
 if TYPE_CHECKING:
     import httpx2
@@ -24,6 +38,33 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 READ_TIMEOUT_S = 180.0
 """Servers need up to a minute for a batch on a busy machine, and an abandoned request may still be carried out."""
+
+USUAL = Retries()
+"""The patience of clients that are given none of their own."""
+
+_PASSING = frozenset({408, 425, 500, 502, 503, 504})
+"""Statuses that another attempt may not meet; 429 is one too, and says besides that nothing was carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: Method
+    path: str
+    params: Mapping[str, Any]
+    content: bytes | None
+    what: str
+    authorized: bool
+    writes: bool
+    batch: bool
+
+
+class _Passing(Exception):
+    """A failure after which the same request may safely be sent again, and the error that it is otherwise."""
+
+    def __init__(self, error: ServerError, asked_s: float = 0.0) -> None:
+        super().__init__(error)
+        self.error = error
+        self.asked_s = asked_s
 
 
 class Client:
@@ -34,6 +75,7 @@ class Client:
         authorize: returns the authorisation headers for a request; called anew for each one.
         allow_http: permit plain http to hosts other than this machine.
         transport: for tests, any httpx2 transport.
+        retries: how often, and for how long, requests are sent again where that is safe.
     """
 
     def __init__(
@@ -43,6 +85,7 @@ class Client:
         *,
         allow_http: bool = False,
         transport: httpx2.BaseTransport | None = None,
+        retries: Retries | None = None,
     ) -> None:
         import httpx2
 
@@ -54,6 +97,7 @@ class Client:
         # acknowledgement of the head.
         encrypted = self.origin.startswith("https:")
         self._authorize = authorize
+        self._retries = retries or USUAL
         self.server_time = ""
         """When the last reply was sent, by the server's clock: UTC, ISO 8601 with ``Z``; empty if it did not say."""
         self._open: Callable[[], httpx2.Client] = lambda: httpx2.Client(
@@ -82,41 +126,64 @@ class Client:
         what: str = "",
         authorized: bool = True,
         reads: bool = False,
+        batch: bool = False,
     ) -> Any:
-        """Send one request, once, and return the parsed JSON reply (None for an empty one).
+        """Send one request and return the parsed JSON reply (None for an empty one).
 
         Args:
             what: what this does, in a person's words, for error messages.
             authorized: send the authorisation headers; a login does without.
             reads: this changes nothing, whatever its method, so that no failure leaves an unknown outcome.
+            batch: the caller can send less at once, so it is told at once where the server asks to wait.
 
         Raises:
-            Unreachable, AuthError, NotFound, Refused, UnexpectedReply: nothing was written.
+            Unreachable, AuthError, NotFound, Refused, TooLarge, Busy, UnexpectedReply: nothing was written.
             UnknownOutcome: a write may have happened (connection lost, 5xx, unreadable reply).
         """
+        content = None if body is None else to_json(body, inf_nan_mode="constants")
+        writes = method != "GET" and not reads
+        request = _Request(method, path, params or {}, content, what or f"{method} {path}", authorized, writes, batch)
+        clock = self._retries.clock
+        started = clock.monotonic()
+        attempt = 1
+        while True:
+            try:
+                return self._send(request)
+            except _Passing as failed:
+                elapsed = clock.monotonic() - started
+                wait = self._retries.wait(attempt, elapsed_s=elapsed, asked_s=failed.asked_s)
+                if wait is None:
+                    raise _counted(failed.error, attempt) from None
+            clock.sleep(wait)
+            attempt += 1
+
+    def _send(self, request: _Request) -> Any:
         import httpx2
 
-        what = what or f"{method} {path}"
-        writes = method != "GET" and not reads
-        keys = self._authorize() if authorized else {}
+        # Asked for anew at each attempt: a key may have ended while we waited.
+        keys = self._authorize() if request.authorized else {}
         headers = {"Accept": "application/json", **keys}
-        content = None
-        if body is not None:
-            content = to_json(body, inf_nan_mode="constants")
+        if request.content is not None:
             headers["Content-Type"] = "application/json"
         try:
             reply = self._http.request(
-                method, self._prefix + path, params=dict(params or {}), content=content, headers=headers
+                request.method,
+                self._prefix + request.path,
+                params=dict(request.params),
+                content=request.content,
+                headers=headers,
             )
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
-            raise Unreachable(
-                f"{self.origin}: cannot connect ({type(error).__name__}) to {what}",
-                remedy="is the server running, and is the url in campaign.yaml right?",
+            raise _Passing(
+                Unreachable(
+                    f"{self.origin}: cannot connect ({type(error).__name__}) to {request.what}",
+                    remedy="is the server running, and is the url in campaign.yaml right?",
+                )
             ) from None
         except httpx2.HTTPError as error:
             self._reconnect()
-            raise _unclear(writes, f"{self.origin}: {type(error).__name__} while trying to {what}") from None
-        return self._read(writes, reply, what, keys)
+            raise _unclear(request, f"{self.origin}: {type(error).__name__} while trying to {request.what}") from None
+        return self._read(request, reply, keys)
 
     def _reconnect(self) -> None:
         # After a failure a server may carry out what comes on the same connection, and close it all the same
@@ -124,20 +191,19 @@ class Client:
         self._http.close()
         self._http = self._open()
 
-    def _read(self, writes: bool, reply: httpx2.Response, what: str, keys: Mapping[str, str]) -> Any:
+    def _read(self, request: _Request, reply: httpx2.Response, keys: Mapping[str, str]) -> Any:
         status = reply.status_code
-        self.server_time = _iso(reply.headers.get("date", ""))
+        date = reply.headers.get("date", "")
+        self.server_time = _iso(date)
         if 200 <= status < 300:
             if not reply.content:
                 return None
             try:
                 return _parsed(reply.content)
             except (ValueError, RecursionError):
-                raise _unclear(
-                    writes, f"{self.origin}: the reply to {what} is not JSON (is this the server's address?)"
-                ) from None
-        detail = _detail(reply, keys)
-        where = f"{self.origin}: {status} while trying to {what}{detail}"
+                reason = f"{self.origin}: the reply to {request.what} is not JSON (is this the server's address?)"
+                raise _unclear(request, reason) from None
+        where = f"{self.origin}: {status} while trying to {request.what}{_detail(reply, keys)}"
         if 300 <= status < 400:
             raise UnexpectedReply(
                 f"{where}: it redirects elsewhere, and a key is never sent after a redirect",
@@ -147,16 +213,37 @@ class Client:
             raise AuthError(where, remedy="check the key, and that its user may do this")
         if status == 404:
             raise NotFound(where, remedy="check the url (without /api) and the project")
-        if status >= 500 or status in (408, 429):
+        if status == 413:
+            raise TooLarge(where, remedy="send less at once, or let the server (or a proxy before it) take more")
+        if status == 429 or status >= 500 or status in _PASSING:
             self._reconnect()
-            raise _unclear(writes, where)
+            asked_s = asked_wait(reply.headers.get("retry-after", ""), date, self._retries.clock.time())
+            asks = f"; it asks to wait {math.ceil(asked_s):,} s" if asked_s else ""
+            if status == 429:
+                raise _busy(request, where + asks, asked_s)
+            raise _unclear(request, where + asks, asked_s, passing=status in _PASSING)
         raise Refused(where, remedy="see the reason above")
 
 
-def _unclear(writes: bool, reason: str) -> ServerError:
-    if writes:
-        return UnknownOutcome(reason, remedy="run the command again: it looks up what arrived before it sends anything")
-    return UnexpectedReply(reason, remedy="run the command again; if it stays, look at the server's log")
+def _busy(request: _Request, reason: str, asked_s: float) -> Exception:
+    error = Busy(reason, remedy="wait as long as it asks for, then run the command again", wait_s=asked_s)
+    return error if request.writes and request.batch else _Passing(error, asked_s)
+
+
+def _unclear(request: _Request, reason: str, asked_s: float = 0.0, *, passing: bool = True) -> Exception:
+    if request.writes:
+        remedy = "run the command again: it looks up what arrived before it sends anything"
+        return UnknownOutcome(reason, remedy=remedy, wait_s=asked_s)
+    error = UnexpectedReply(reason, remedy="run the command again; if it stays, look at the server's log")
+    return _Passing(error, asked_s) if passing else error
+
+
+def _counted(error: ServerError, attempts: int) -> ServerError:
+    """The error with how often it was met."""
+    if attempts > 1:
+        error.reason = f"{error.reason} (tried {attempts} times)"
+        error.args = (error.reason,)
+    return error
 
 
 def _detail(reply: httpx2.Response, keys: Mapping[str, str]) -> str:
@@ -170,10 +257,8 @@ def _detail(reply: httpx2.Response, keys: Mapping[str, str]) -> str:
 
 def _iso(date: str) -> str:
     """An HTTP date as ISO 8601; empty if there is none."""
-    try:
-        return parsedate_to_datetime(date).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    except ValueError:
-        return ""
+    moment = http_date(date)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else ""
 
 
 def _reason(reply: httpx2.Response) -> str:

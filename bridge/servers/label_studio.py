@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from bridge.keys import Secret
+    from bridge.servers.retries import Retries
 
 LOOKUP_SIZE = 500
 OVERLAP = timedelta(seconds=60)
@@ -62,14 +63,21 @@ class LabelStudio:
         key: a personal access token, or a legacy token where the server still takes them.
         allow_http: permit plain http to hosts other than this machine.
         transport: for tests, any httpx2 transport.
+        retries: how often requests are sent again where that is safe.
     """
 
     capabilities = CAPABILITIES
 
     def __init__(
-        self, url: str, key: Secret, *, allow_http: bool = False, transport: httpx2.BaseTransport | None = None
+        self,
+        url: str,
+        key: Secret,
+        *,
+        allow_http: bool = False,
+        transport: httpx2.BaseTransport | None = None,
+        retries: Retries | None = None,
     ) -> None:
-        self._http = Client(url, self._headers, allow_http=allow_http, transport=transport)
+        self._http = Client(url, self._headers, allow_http=allow_http, transport=transport, retries=retries)
         self._login = Login(self._http, key)
         self._people: dict[int, str] = {}
         self._id = ""
