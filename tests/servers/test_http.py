@@ -1,4 +1,7 @@
-"""The one HTTP client: a key goes to one origin only, and whatever a server does becomes an error with a remedy."""
+"""The one HTTP client: a key goes to one origin only, and whatever a server does becomes an error with a remedy.
+
+How often it tries is told exactly here too; what it waits for is in ``test_retries.py``.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,21 @@ from typing import Any, ClassVar, Literal
 import httpx2
 import pytest
 
+from bridge.clock import TestClock
 from bridge.errors import (
     AuthError,
+    Busy,
     ConfigError,
     NotFound,
     Refused,
     ServerError,
+    TooLarge,
     UnexpectedReply,
     UnknownOutcome,
     Unreachable,
 )
 from bridge.servers.http import Client
+from bridge.servers.retries import Retries
 
 URL = "http://127.0.0.1:8080"
 KEY = "canary-key-0f3c"
@@ -45,15 +52,22 @@ class Wire:
         return self.answer if isinstance(self.answer, httpx2.Response) else self.answer(request)
 
     def client(self, url: str = URL) -> Client:
-        return Client(url, lambda: {"Authorization": f"Token {KEY}"}, transport=httpx2.MockTransport(self))
+        transport = httpx2.MockTransport(self)
+        retries = Retries(clock=TestClock())
+        return Client(url, lambda: {"Authorization": f"Token {KEY}"}, transport=transport, retries=retries)
 
 
-def failure(answer: Any, method: Method = "GET") -> ServerError:
-    """The error that an answer becomes, once it is certain that it tells no secret."""
+ALL = 5
+"""Attempts at a request that may be sent again."""
+
+
+def failure(answer: Any, method: Method = "GET", *, tries: int) -> ServerError:
+    """The error that an answer becomes after so many attempts, once it is certain that it tells no secret."""
     wire = Wire(answer)
     with pytest.raises(ServerError) as caught:
         wire.client().request(method, "/api/things/", body=None if method == "GET" else [RECORD], what="do a thing")
-    assert len(wire.sent) == 1, "sent again by itself"
+    assert len(wire.sent) == tries
+    assert caught.value.reason.endswith(" (tried 5 times)") == (tries == ALL)
     shown = f"{caught.value} {caught.value!r} {caught.value.to_dict()}"
     assert KEY not in shown
     assert RECORD not in shown
@@ -135,47 +149,57 @@ def test_an_empty_reply_is_nothing(method: Method, reply: httpx2.Response) -> No
     assert Wire(reply).client().request(method, "/") is None
 
 
-READ_ERRORS = [
+NEITHER_WAY = [
     (400, Refused),
     (401, AuthError),
     (403, AuthError),
     (404, NotFound),
     (405, Refused),
-    (408, UnexpectedReply),
     (409, Refused),
-    (413, Refused),
+    (413, TooLarge),
     (418, Refused),
     (422, Refused),
-    (429, UnexpectedReply),
-    (500, UnexpectedReply),
-    (502, UnexpectedReply),
-    (503, UnexpectedReply),
-    (504, UnexpectedReply),
-    (599, UnexpectedReply),
 ]
 
 
-@pytest.mark.parametrize(("status", "kind"), READ_ERRORS)
-def test_every_status_of_a_read_has_its_error(status: int, kind: type[ServerError]) -> None:
-    error = failure(httpx2.Response(status))
+@pytest.mark.parametrize(("status", "kind"), NEITHER_WAY)
+@pytest.mark.parametrize("method", ["GET", *WRITES])
+def test_what_the_server_will_not_do_is_asked_once(method: Method, status: int, kind: type[ServerError]) -> None:
+    error = failure(httpx2.Response(status), method, tries=1)
     assert type(error) is kind
     assert error.reason == f"{URL}: {status} while trying to do a thing"
 
 
-@pytest.mark.parametrize(("status", "kind"), READ_ERRORS)
+@pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504])
+def test_a_read_that_the_server_fails_at_is_tried_again(status: int) -> None:
+    error = failure(httpx2.Response(status), tries=ALL)
+    assert type(error) is UnexpectedReply
+    assert error.reason == f"{URL}: {status} while trying to do a thing (tried 5 times)"
+
+
+@pytest.mark.parametrize("status", [501, 505, 507, 599])
+def test_a_failure_that_will_not_pass_is_met_once(status: int) -> None:
+    assert type(failure(httpx2.Response(status), tries=1)) is UnexpectedReply
+
+
+@pytest.mark.parametrize("status", [408, 425, 500, 501, 502, 503, 504, 599])
 @pytest.mark.parametrize("method", WRITES)
-def test_a_write_is_unknown_where_the_server_may_have_done_it(
-    method: Method, status: int, kind: type[ServerError]
-) -> None:
-    unclear = kind is UnexpectedReply
-    assert type(failure(httpx2.Response(status), method)) is (UnknownOutcome if unclear else kind)
+def test_a_write_that_the_server_may_have_done_is_unknown_and_sent_once(method: Method, status: int) -> None:
+    assert type(failure(httpx2.Response(status), method, tries=1)) is UnknownOutcome
+
+
+@pytest.mark.parametrize("method", ["GET", *WRITES])
+def test_a_server_that_stays_busy_has_done_nothing(method: Method) -> None:
+    error = failure(httpx2.Response(429), method, tries=ALL)
+    assert type(error) is Busy
+    assert error.wait_s == 0
 
 
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "/elsewhere", "http://127.0.0.1:9/"])
 def test_a_redirect_is_an_error_and_is_never_followed(method: Method, status: int, target: str) -> None:
-    error = failure(httpx2.Response(status, headers={"Location": target}), method)
+    error = failure(httpx2.Response(status, headers={"Location": target}), method, tries=1)
     assert type(error) is UnexpectedReply
     assert "redirects elsewhere" in error.reason
 
@@ -194,8 +218,8 @@ def test_a_redirect_is_an_error_and_is_never_followed(method: Method, status: in
     ids=["HTML", "binary", "broken off", "trailing", "NUL", "huge", "endless number"],
 )
 def test_a_reply_that_is_no_json_is_never_shown(content: bytes) -> None:
-    read = failure(httpx2.Response(200, content=content))
-    write = failure(httpx2.Response(200, content=content), "POST")
+    read = failure(httpx2.Response(200, content=content), tries=ALL)
+    write = failure(httpx2.Response(200, content=content), "POST", tries=1)
     assert (type(read), type(write)) == (UnexpectedReply, UnknownOutcome)
     assert "the reply to do a thing is not JSON" in read.reason
     assert len(str(read)) < 400
@@ -205,8 +229,8 @@ def test_a_reply_that_cannot_be_unpacked_is_an_error() -> None:
     def broken(request: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx2.ByteStream(b"not gzip"))
 
-    assert type(failure(broken)) is UnexpectedReply
-    assert type(failure(broken, "POST")) is UnknownOutcome
+    assert type(failure(broken, tries=ALL)) is UnexpectedReply
+    assert type(failure(broken, "POST", tries=1)) is UnknownOutcome
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500])
@@ -225,23 +249,41 @@ def test_a_reply_that_cannot_be_unpacked_is_an_error() -> None:
     ids=["HTML", "binary", "list", "other name", "object", "list of details", "list of errors", "null"],
 )
 def test_the_body_of_an_error_is_not_shown(status: int, content: bytes) -> None:
-    assert failure(httpx2.Response(status, content=content)).reason == f"{URL}: {status} while trying to do a thing"
+    tries, count = (ALL, " (tried 5 times)") if status == 500 else (1, "")
+    error = failure(httpx2.Response(status, content=content), tries=tries)
+    assert error.reason == f"{URL}: {status} while trying to do a thing{count}"
 
 
 def test_a_servers_short_reason_is_shown() -> None:
-    error = failure(httpx2.Response(400, json={"detail": "Title is too long."}))
+    error = failure(httpx2.Response(400, json={"detail": "Title is too long."}), tries=1)
     assert error.reason == f"{URL}: 400 while trying to do a thing: Title is too long."
 
 
 def test_a_servers_reason_is_shown_without_the_record_that_it_echoes() -> None:
     detail = f'Error at item 1: "response" key is expected :: {{"prompt": "{RECORD}"}}'
     body = {"detail": "Validation error", "validation_errors": {"non_field_errors": [detail]}}
-    error = failure(httpx2.Response(400, json=body), "POST")
+    error = failure(httpx2.Response(400, json=body), "POST", tries=1)
     assert error.reason.endswith('non_field_errors: Error at item 1: "response" key is expected')
 
 
 def test_a_servers_reason_is_cut() -> None:
-    assert len(failure(httpx2.Response(400, json={"detail": "x" * 1_000_000})).reason) < 400
+    assert len(failure(httpx2.Response(400, json={"detail": "x" * 1_000_000}), tries=1).reason) < 400
+
+
+@pytest.mark.parametrize(
+    ("date", "time"),
+    [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37.000000Z"),
+        ("Sun Nov  6 08:49:37 1994", "1994-11-06T08:49:37.000000Z"),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", ""),
+        ("nonsense", ""),
+        ("", ""),
+    ],
+)
+def test_the_servers_clock_is_read_where_it_can_be(date: str, time: str) -> None:
+    client = Wire(httpx2.Response(200, headers={"Date": date}, json=[])).client()
+    client.request("GET", "/")
+    assert client.server_time == time
 
 
 # -- no reply at all
@@ -250,9 +292,9 @@ def test_a_servers_reason_is_cut() -> None:
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 @pytest.mark.parametrize("error", [httpx2.ConnectError, httpx2.ConnectTimeout], ids=lambda error: error.__name__)
 def test_without_a_connection_nothing_was_sent(method: Method, error: type[httpx2.TransportError]) -> None:
-    found = failure(error(f"{KEY} {RECORD}"), method)
+    found = failure(error(f"{KEY} {RECORD}"), method, tries=ALL)
     assert type(found) is Unreachable
-    assert found.reason == f"{URL}: cannot connect ({error.__name__}) to do a thing"
+    assert found.reason == f"{URL}: cannot connect ({error.__name__}) to do a thing (tried 5 times)"
 
 
 LOST = [
@@ -268,13 +310,13 @@ LOST = [
 
 @pytest.mark.parametrize("error", LOST, ids=lambda error: error.__name__)
 def test_a_read_that_breaks_off_is_an_unexpected_reply(error: type[httpx2.HTTPError]) -> None:
-    assert type(failure(error(f"{KEY} {RECORD}"))) is UnexpectedReply
+    assert type(failure(error(f"{KEY} {RECORD}"), tries=ALL)) is UnexpectedReply
 
 
 @pytest.mark.parametrize("method", WRITES)
 @pytest.mark.parametrize("error", LOST, ids=lambda error: error.__name__)
 def test_a_write_that_breaks_off_has_an_unknown_outcome(method: Method, error: type[httpx2.HTTPError]) -> None:
-    found = failure(error(f"{KEY} {RECORD}"), method)
+    found = failure(error(f"{KEY} {RECORD}"), method, tries=1)
     assert type(found) is UnknownOutcome
     assert "looks up what arrived before it sends anything" in found.remedy
 
