@@ -5,8 +5,8 @@
 Starts an Argilla of its own (with OpenSearch and Redis) in a temporary folder. All sides of a ratio run several times,
 in changing order, in the same run; the ratio is that of the medians.
 
-* push: `bridge.sync.push` of records with three suggestions, against a loop that puts the same payloads with httpx2,
-  for each of several batch sizes (the best counts), and against the SDK's `records.log`, in wall time and in the
+* push: making the dataset and `bridge.sync.push` of records with three suggestions, against a loop that puts the same payloads with httpx2,
+  for each of several batch sizes (the best counts), and against the SDK's `create` and `records.log`, in wall time and in the
   client's own processor time.
 * pull: `bridge.sync.pull` into a store on disk, of 2,000 answered of all records, against the bare list route, and
   against iterating over the SDK's `dataset.records`. And the number of requests of a pull when nothing happened.
@@ -57,9 +57,9 @@ if given["what"] == "push":
         ],
         metadata=[rg.TermsMetadataProperty(name="bridge_key")],
     )
+    started, spent = time.perf_counter(), time.process_time()
     dataset = rg.Dataset(name=given["name"], workspace=given["workspace"], settings=settings)
     dataset.create()
-    started, spent = time.perf_counter(), time.process_time()
     dataset.records.log(
         [
             rg.Record(
@@ -75,7 +75,7 @@ if given["what"] == "push":
 else:
     dataset = client.datasets(given["name"], workspace=given["workspace"])
     started, spent = time.perf_counter(), time.process_time()
-    found = sum(bool(record.responses) for record in dataset.records(with_responses=True, with_suggestions=False))
+    found = sum(any(record.responses) for record in dataset.records)
 print(json.dumps([time.perf_counter() - started, time.process_time() - spent, found]))
 """
 
