@@ -28,7 +28,8 @@ from bridge.state import State
 from bridge.sync.feedback import Feedback
 from bridge.sync.people import People
 from bridge.sync.pull import PullResult, pull
-from bridge.sync.push import PushResult, check_capabilities, push
+from bridge.sync.capabilities import check_capabilities
+from bridge.sync.push import PushResult, push
 from bridge.templates import TaskTemplate, load_template
 
 if TYPE_CHECKING:

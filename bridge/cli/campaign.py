@@ -123,7 +123,7 @@ def init(
     from bridge.servers import ENTRY_POINTS
     from bridge.servers.label_studio import CAPABILITIES
     from bridge.servers.protocol import Project
-    from bridge.sync.push import check_capabilities
+    from bridge.sync.capabilities import check_capabilities
     from bridge.templates import load_template
 
     where = Path(folder)

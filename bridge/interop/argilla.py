@@ -22,7 +22,7 @@ from bridge.servers.argilla_records import AGENT, item_of
 from bridge.servers.argilla_texts import original_text, shown_guidelines
 from bridge.servers.protocol import Project
 from bridge.servers.shown import line_feeds
-from bridge.sync.push import check_capabilities
+from bridge.sync.capabilities import check_capabilities
 from bridge.templates import TaskTemplate
 
 if TYPE_CHECKING:

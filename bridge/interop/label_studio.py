@@ -18,7 +18,7 @@ from bridge.servers.label_studio_page import label_config
 from bridge.servers.label_studio_records import AGENT, task_of
 from bridge.servers.protocol import Project
 from bridge.servers.shown import line_feeds
-from bridge.sync.push import check_capabilities
+from bridge.sync.capabilities import check_capabilities
 from bridge.templates import TaskTemplate
 
 

@@ -35,7 +35,8 @@ from bridge.servers.protocol import Outcome, Project, RemoteProject, Server
 from bridge.sync.feedback import Feedback
 from bridge.sync.people import People
 from bridge.sync.pull import pull
-from bridge.sync.push import PushResult, check_capabilities, push
+from bridge.sync.capabilities import check_capabilities
+from bridge.sync.push import PushResult, push
 
 BATCH = 100
 LOOK_UPS = 3

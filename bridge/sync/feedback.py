@@ -9,6 +9,7 @@ fetches again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -20,6 +21,10 @@ from pydantic_core import to_json
 
 from bridge.annotations import Annotation
 from bridge.errors import StoreError
+from bridge.sync.ledger import Ledger
+
+_TAIL = 4096
+"""Of what was indexed, so many of the last bytes tell whether the file is still the same."""
 
 
 @dataclass
@@ -46,40 +51,128 @@ class Feedback:
         path: the file; it need not exist yet.
         project: server and id of the project that is compared with; by default, any. After a migration the store holds
             answers of several, and their tasks may have the same numbers.
+        ledger: holds an index of the file, so that a small pull need not read all of it; None makes one in memory.
 
     Raises:
         StoreError: the file cannot be read, or a line before the last is damaged.
     """
 
-    def __init__(self, path: Path, project: tuple[str, str] | None = None) -> None:
+    def __init__(self, path: Path, project: tuple[str, str] | None = None, *, ledger: Ledger | None = None) -> None:
         self.path = path
         self.project = project
-        self.history: list[Annotation] = []
-        self._current: dict[str, dict[str, Annotation]] = {}
+        self._ledger = ledger or Ledger()
         self._size = 0
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}", remedy="make the file readable") from None
-        lines = data.split(b"\n")
-        for number, line in enumerate(lines[:-1], 1):
-            try:
-                self._remember(Annotation.from_dict(json.loads(line)))
-            except (ValueError, TypeError, AttributeError, RecursionError):
-                raise StoreError(
-                    f"{path}:{number}: the line is damaged",
-                    remedy="restore the file from a backup, or move it away and run `annobridge pull --full`",
-                ) from None
-        self._size = len(data) - len(lines[-1])
+        self._index()
 
-    def _remember(self, annotation: Annotation) -> None:
-        self.history.append(annotation)
-        if self.project not in (None, (annotation.source.get("server"), annotation.source.get("project"))):
-            return
-        place = _place(annotation.record, annotation.source.get("task", ""))
-        self._current.setdefault(place, {})[annotation.source.get("id", "")] = annotation
+    @property
+    def history(self) -> list[Annotation]:
+        """Every revision of every answer, in the order in which they were stored."""
+        return [annotation for _, _, annotation in self._lines(0)]
+
+    # The index
+
+    def _index(self) -> None:
+        """Bring the index up to date with the file, which is the truth."""
+        held = json.loads(self._ledger.note("feedback") or '{"size": 0, "tail": ""}')
+        if not self._has_tail(held["size"], held["tail"]):
+            # It is another file than the one that was indexed, such as an older one from a backup.
+            with self._ledger.transaction() as db:
+                db.execute("DELETE FROM answers")
+            held = {"size": 0, "tail": ""}
+        lines = self._lines(held["size"])
+        self._size = lines[-1][0] + lines[-1][1] if lines else held["size"]
+        if lines:
+            self._remember(lines, self._size)
+
+    def _has_tail(self, size: int, tail: str) -> bool:
+        """Whether the file has what was indexed, as its last line tells."""
+        if not size:
+            return True
+        try:
+            with self.path.open("rb") as file:
+                file.seek(max(0, size - _TAIL))
+                return hashlib.sha256(file.read(min(size, _TAIL))).hexdigest() == tail
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def _lines(self, start: int) -> list[tuple[int, int, Annotation]]:
+        """The whole lines from a place on, each with its place, its length and what it says."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start)
+                lines = file.read().split(b"\n")[:-1]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise self._unreadable(error) from None
+        found = []
+        place = start
+        for number, line in enumerate(lines, 1):
+            where = f"byte {place}" if start else f"{number}"
+            found.append((place, len(line) + 1, self._parsed(line, where)))
+            place += len(line) + 1
+        return found
+
+    def _at(self, start: int, length: int) -> Annotation:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start)
+                return self._parsed(file.read(length), f"byte {start}")
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def _parsed(self, line: bytes, where: str) -> Annotation:
+        try:
+            annotation = Annotation.from_dict(json.loads(line))
+            if all(isinstance(text, str) for text in annotation.source.values()):
+                return annotation
+            raise TypeError("source")
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            raise StoreError(
+                f"{self.path}:{where}: the line is damaged",
+                remedy="restore the file from a backup, or move it away and run `annobridge pull --full`",
+            ) from None
+
+    def _unreadable(self, error: OSError) -> StoreError:
+        return StoreError(f"{self.path}: {error.strerror}", remedy="make the file readable")
+
+    def _remember(self, lines: Iterable[tuple[int, int, Annotation]], size: int) -> None:
+        with self.path.open("rb") as file:
+            file.seek(max(0, size - _TAIL))
+            tail = hashlib.sha256(file.read(min(size, _TAIL))).hexdigest()
+        with self._ledger.transaction() as db:
+            db.executemany(
+                "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (
+                        *(_text(a.source.get(name, "")) for name in ("server", "project")),
+                        _text(a.record),
+                        *(_text(a.source.get(name, "")) for name in ("task", "id")),
+                        a.revision,
+                        a.status,
+                        _text(a.annotator),
+                        a.updated_at,
+                        a.deleted,
+                        start,
+                        length,
+                    )
+                    for start, length, a in lines
+                ),
+            )
+            db.execute("REPLACE INTO notes VALUES ('feedback', ?)", (json.dumps({"size": size, "tail": tail}),))
+
+    def _current(self, record: str, task: str) -> dict[str, Annotation]:
+        """The last revision of every answer to a record, by its id."""
+        query = "SELECT id, start, length, server, project FROM answers WHERE record = ? AND task = ? ORDER BY start"
+        with self._ledger.guarded():
+            rows = self._ledger.db.execute(query, (_text(record), _text(task))).fetchall()
+        # A later line replaces an earlier one.
+        places = {row[0]: row[1:3] for row in rows if self.project in (None, row[3:5])}
+        return {(a := self._at(*place)).source.get("id", ""): a for place in places.values()}
+
+    # Comparing and adding
 
     def update(self, record: str, task: str, annotations: Iterable[Annotation]) -> tuple[Changes, list[Annotation]]:
         """Compare what one record has on the server now with what is stored.
@@ -87,7 +180,7 @@ class Feedback:
         Returns the counts and the lines to append: nothing is written yet (see :meth:`append`).
         """
         changes, lines = Changes(), []
-        stored = self._current.get(_place(record, task), {})
+        stored = self._current(record, task)
         seen = set()
         for annotation in annotations:
             identity = annotation.source.get("id", "")
@@ -112,18 +205,24 @@ class Feedback:
 
     def stored(self, annotation: Annotation) -> Annotation | None:
         """The last state of this answer (by its record, task and id) that is in the store."""
-        place = _place(annotation.record, annotation.source.get("task", ""))
-        return self._current.get(place, {}).get(annotation.source.get("id", ""))
+        current = self._current(annotation.record, annotation.source.get("task", ""))
+        return current.get(annotation.source.get("id", ""))
 
     def missing(self, seen: set[tuple[str, str]], project: str) -> list[tuple[str, str]]:
         """Records (key and task) with live answers of this project that a full sweep did not meet."""
+        query = (
+            # Of each answer, SQLite takes the other columns from the row with the greatest place.
+            "SELECT record, task, server, deleted, max(start) FROM answers WHERE project = ? "
+            "GROUP BY server, record, task, id"
+        )
+        with self._ledger.guarded():
+            rows = self._ledger.db.execute(query, (_text(project),)).fetchall()
         places = {
-            (a.record, a.source.get("task", ""))
-            for answers in self._current.values()
-            for a in answers.values()
-            if not a.deleted and a.source.get("project") == project
+            (record, task)
+            for record, task, server, deleted, _ in rows
+            if not deleted and (self.project is None or server == self.project[0])
         }
-        return sorted(places - seen)
+        return sorted(places - {(_text(record), _text(task)) for record, task in seen})
 
     def append(self, lines: list[Annotation]) -> None:
         """Write lines and make sure that they are on the disk before anything counts on them.
@@ -134,13 +233,13 @@ class Feedback:
         if not lines:
             return
         # ASCII escapes can hold whatever a server sends, lone surrogates too; validation names them later.
-        text = b"".join(_encoded(line.to_dict()) for line in lines)
+        encoded = [_encoded(line.to_dict()) for line in lines]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "ab") as file:
                 try:
                     file.truncate(self._size)
-                    file.write(text)
+                    file.write(b"".join(encoded))
                     file.flush()
                     os.fsync(file.fileno())
                 except OSError:
@@ -151,9 +250,11 @@ class Feedback:
                 f"{self.path}: {error.strerror}; the answers are safe on the server",
                 remedy="make room or make the folder writable, then run `annobridge pull` again",
             ) from None
-        self._size += len(text)
-        for line in lines:
-            self._remember(line)
+        places = []
+        for line, text in zip(lines, encoded, strict=True):
+            places.append((self._size, len(text), line))
+            self._size += len(text)
+        self._remember(places, self._size)
 
 
 def _encoded(line: dict[str, Any]) -> bytes:
@@ -163,8 +264,9 @@ def _encoded(line: dict[str, Any]) -> bytes:
         return json.dumps(line).encode() + b"\n"
 
 
-def _place(record: str, task: str) -> str:
-    return f"{record}\0{task}"
+def _text(text: str) -> str:
+    # SQLite holds no lone surrogates, and whatever a server sends must not stop a pull.
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def _revised(old: Annotation, new: Annotation) -> Annotation:

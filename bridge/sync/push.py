@@ -1,25 +1,42 @@
 """Push: records to the server, each once.
 
-The server is asked which keys it has; only the others are sent, one batch at a time. A batch that the server refuses
-is halved until the culprit stands alone. A batch whose outcome is unknown is looked up, and never sent again here.
+What is about to be sent is in the ledger before the request leaves. One batch goes at a time, smaller where the server
+is overtaxed. A batch that it refuses is halved until the culprit stands alone. A batch whose outcome is unknown is
+looked up, and only sent again when it had time to arrive late and did not.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import random
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
-from bridge.errors import ServerError, UnexpectedReply, UsageError
+from bridge.errors import AuthError, Busy, NotFound, Refused, ServerError, TooLarge, UnexpectedReply, Unreachable
 from bridge.files import Reject
-from bridge.questions import Question, RankingQuestion, RatingQuestion, SpanQuestion, TextQuestion
-from bridge.records import Record, record_key
-from bridge.servers.protocol import Capabilities, Outcome, Project, Remote, RemoteProject, Server
+from bridge.records import Record
+from bridge.servers.protocol import Outcome, Project, Remote, RemoteProject, Server
+from bridge.sync.capabilities import check_capabilities
+from bridge.sync.ledger import Ledger, Target
+from bridge.sync.plan import OnChange, Step, batches, steps
+from bridge.sync.reconcile import reconcile
 
 Tick = Callable[[int], None]
 """Called with the number of records done so far."""
+
+PATIENCE_S = 60.0
+"""A server that refuses no second copy may carry out a request that was given up long after it broke off (measured on
+Label Studio), so that is how long a batch is waited for before it is sent again."""
+
+TRIES = 3
+"""How often a batch is sent whose outcome stays unknown and that never arrives."""
+
+BUSY_S = 600.0
+"""How long a server may ask to wait, all in all, before a batch is given up."""
+
+CALM = 8
+"""After so many batches that went well, a size that was halved is doubled again."""
 
 
 @dataclass
@@ -27,17 +44,21 @@ class PushResult:
     """What became of each record.
 
     ``sent`` are new on the server, ``present`` were there already (``repaired`` of them without their suggestions),
-    ``rejected`` say why they are not, and ``unknown`` keys may or may not be there: the next push looks them up first.
-    ``changed`` keys are there with another text than the file has now: people go on to see the old one.
-    ``doubled`` keys are there more than once, which only another push at the same time can have caused.
-    ``left_out`` names columns of the file, or cells of them, that are in no record, and why.
+    ``updated`` show a new text now, ``kept`` stay as they were by request. ``rejected`` say why they are not there,
+    and ``unknown`` keys may or may not be there: the next push looks them up first. ``changed`` keys are there with
+    another text, which people answered: nothing was done with them. ``gone`` keys were sent before, and somebody
+    deleted them: they are not sent again. ``doubled`` keys are there more than once, which only another push at the
+    same time can have caused. ``left_out`` names columns of the file, or cells of them, that are in no record.
     """
 
     project: RemoteProject
     sent: int = 0
     present: int = 0
+    updated: int = 0
+    kept: int = 0
     repaired: int = 0
     changed: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     rejected: list[Reject] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -46,7 +67,7 @@ class PushResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every record is on the server, once and as it is in the file."""
+        """Whether every record is on the server, once and as it is in the file, but for what people decided."""
         return not (self.rejected or self.unknown or self.changed or self.doubled or self.reason)
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,8 +78,11 @@ class PushResult:
             "created": self.project.created,
             "sent": self.sent,
             "present": self.present,
+            "updated": self.updated,
+            "kept": self.kept,
             "repaired": self.repaired,
             "changed": self.changed[:100],
+            "gone": self.gone[:100],
             "doubled": self.doubled[:100],
             "rejected": len(self.rejected),
             "rejects": [reject.to_dict() for reject in self.rejected[:100]],
@@ -68,164 +92,313 @@ class PushResult:
         }
 
 
-def check_capabilities(project: Project, capabilities: Capabilities) -> None:
-    """Say before anything is created whether a server can carry this project.
-
-    Raises:
-        UsageError: names the title or the question, and what the server can do instead.
-    """
-    shortest, longest = capabilities.title_length
-    if not shortest <= len(project.title) <= longest:
-        raise UsageError(
-            f"project: {project.title!r:.80} has {len(project.title)} characters; "
-            f"this server takes {shortest} to {longest}",
-            remedy="choose another project name in campaign.yaml (or --project)",
-        )
-    template = project.template
-    longest = capabilities.guidelines_length
-    if len(template.guidelines) > longest:
-        raise UsageError(
-            f"guidelines: {len(template.guidelines):,} characters; this server takes {longest:,}",
-            remedy="shorten them, or link to a page that holds them",
-        )
-    names = template.field_names(project.repeats)
-    marked: set[str] = set()
-    for question in template.questions:
-        where = f"question {question.name!r}"
-        if question.type not in capabilities.question_kinds:
-            raise UsageError(
-                f"{where}: this server cannot ask a {question.type} question",
-                remedy=f"it can ask {', '.join(sorted(capabilities.question_kinds))}",
-            )
-        fewest, most = capabilities.options.get(question.type, (0, sys.maxsize))
-        count = _options(question, names)
-        if not fewest <= count <= most:
-            raise UsageError(
-                f"{where}: it has {count} option{'' if count == 1 else 's'}; a {question.type} question of this server "
-                f"has {fewest} to {most}",
-                remedy="give it another option" if count < fewest else "divide it into two questions",
-            )
-        if len(question.description) > capabilities.description_length:
-            raise UsageError(
-                f"{where}: a description of {len(question.description):,} characters; this server takes "
-                f"{capabilities.description_length:,}",
-                remedy="move the rest of it into the guidelines",
-            )
-        if isinstance(question, SpanQuestion):
-            if question.field in marked and capabilities.spans_per_field == 1:
-                raise UsageError(
-                    f"{where}: this server takes one span question a field, and {question.field!r} has one already",
-                    remedy="put the labels of both into one span question",
-                )
-            marked.add(question.field)
-
-
-def _options(question: Question, names: Sequence[str]) -> int:
-    if isinstance(question, RatingQuestion):
-        return question.max - question.min + 1
-    if isinstance(question, RankingQuestion):
-        return len(question.item_names(names))
-    return 0 if isinstance(question, TextQuestion) else len(question.options)
-
-
-def push(server: Server, project: Project, records: Iterable[Record], *, tick: Tick = lambda done: None) -> PushResult:
+def push(
+    server: Server,
+    project: Project,
+    records: Iterable[Record],
+    *,
+    ledger: Ledger | None = None,
+    place: tuple[str, str] = ("", ""),
+    on_change: OnChange | None = None,
+    recreate: bool = False,
+    patience_s: float = PATIENCE_S,
+    tick: Tick = lambda done: None,
+) -> PushResult:
     """Send the records that the server does not have yet.
 
     Args:
         server: any server.
         project: what to make there, or to find.
         records: checked records (see :func:`bridge.rows.read_records`), each key once.
+        ledger: what earlier pushes did; without one, the server is asked what it has.
+        place: the server's kind and address, as the ledger knows it.
+        on_change: what becomes of records whose text changed after people answered it; by default they are left alone
+            and named.
+        recreate: send again what somebody deleted on the server.
+        patience_s: how long to wait for a batch that may arrive late.
         tick: told how many records are done.
 
     Raises:
         UsageError: the server cannot carry the project.
         ServerError: the server cannot be used; what was sent before stays there.
+        StoreError: the ledger cannot be written; nothing was sent that is not in it.
+
+    >>> from bridge.servers.memory import MemoryServer
+    >>> from bridge.templates import load_template
+    >>> records = [Record(fields={"prompt": f"{n} + 2?", "response": "4"}) for n in range(3)]
+    >>> push(MemoryServer(), Project("Sums", load_template("rating")), records).sent
+    3
     """
     check_capabilities(project, server.capabilities)
+    ledger = ledger or Ledger()
     result = PushResult(server.ensure(project, create=True))
-    empty = result.project.records == 0
+    target = ledger.target(*place, result.project)
+    sender = _Sender(server, target, result, patience_s)
     done = 0
-    sent: list[str] = []
-    for batch in _batches(records, server.capabilities.batch):
-        try:
-            # An empty project cannot hold any of them, so nothing need be asked.
-            missing = batch if empty else _look_up(server, batch, result)
-            for outcome in _deliver(server, missing, result):
-                _note(result, outcome)
-                sent += [outcome.key] if outcome.result == "accepted" else []
-        except ServerError as error:
-            if not result.sent:
-                raise
-            result.reason = error.reason  # what was sent is on the server, and the next push goes on from there
-            return result
-        done += len(batch)
-        tick(done)
-        if result.unknown:
-            return result
+    try:
+        sender.settle_earlier()
+        found = reconcile(server, target, sender.counted())
+        result.doubled += found.doubled
+        sender.bare |= found.bare
+        for batch in batches(records, server.capabilities.batch):
+            sender.take(steps(server, target, batch, on_change=on_change, recreate=recreate))
+            done += len(batch)
+            tick(done)
+    except _Stopped as stop:
+        result.reason = stop.reason
+        return result
+    except ServerError as error:
+        if not result.sent:
+            raise
+        result.reason = error.reason  # what was sent is on the server, and the next push goes on from there
+        return result
+    finally:
+        sender.note()
     result.repaired += server.finish()
-    _check_total(server, result, sent)
+    _check_total(server, target, result, sender.keys)
     return result
 
 
-def _look_up(server: Server, batch: Sequence[Record], result: PushResult) -> list[Record]:
-    """Those records of a batch that are not on the server; those that are get back any suggestions they lost."""
-    there = server.find([record.key for record in batch])
-    found = [record for record in batch if record.key in there]
-    result.present += len(found)
-    result.doubled += [record.key for record in found if len(there[record.key]) > 1]
-    # A default key is the hash of the fields, so only a key of the user's own can be there with other fields.
-    result.changed += [r.key for r in found if there[r.key][0].content not in ("", r.key, record_key(r.fields))]
-    result.repaired += _repair(server, found, there)
-    return [record for record in batch if record.key not in there]
+class _Stopped(Exception):
+    """Nothing more can be sent for now."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
-def _repair(server: Server, records: Sequence[Record], there: Mapping[str, Sequence[Remote]]) -> int:
-    bare = [record for record in records if not all(remote.suggestions for remote in there[record.key])]
-    return server.repair(bare) if bare else 0
+class _Sender:
+    """Batches on their way: how large they may be, and what became of them."""
 
+    def __init__(self, server: Server, target: Target, result: PushResult, patience_s: float) -> None:
+        self.server, self.target, self.result = server, target, result
+        self.clock = target.ledger.clock
+        self.patience_s = patience_s
+        self.keys: list[str] = []
+        self.bare: set[str] = set()
+        self._random = random.Random()  # noqa: S311 - jitter, no secret
+        self._size = server.capabilities.batch
+        self._calm = 0
+        self._waited = 0.0
+        self._settled: list[Outcome] = []
+        self._recount = False
 
-def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
-    iterator = iter(records)
-    while batch := list(islice(iterator, size)):
-        yield batch
+    # What earlier pushes left open
 
+    def settle_earlier(self) -> None:
+        """Look up what a push that broke off may have sent."""
+        rows = self.target.in_state("sending", "unknown")
+        if not rows:
+            return
+        self._recount = True
+        age = self.clock.time() - max(row.sent_at for row in rows)
+        # A clock that was set back or ahead must not make anybody wait for years.
+        left = min(max(0.0, self._patience() - age), self._patience()) if age > -self._patience() else 0.0
+        missing = self._look_up([row.key for row in rows], left, first_s=0.0)
+        self.target.unsent(missing)
 
-def _deliver(server: Server, records: Sequence[Record], result: PushResult) -> Iterator[Outcome]:
-    if not records:
-        return
-    outcomes = server.write(records)
-    if len(records) > 1 and any(outcome.result == "rejected" for outcome in outcomes):
-        # The server may have refused the whole batch for one record in it; whatever it took is not sent again.
-        refused = {outcome.key for outcome in outcomes if outcome.result == "rejected"}
-        yield from (outcome for outcome in outcomes if outcome.key not in refused)
-        again = [record for record in records if record.key in refused]
-        half = (len(again) + 1) // 2
-        yield from _deliver(server, again[:half], result)
-        yield from _deliver(server, again[half:], result)
-        return
-    if any(outcome.result == "unknown" for outcome in outcomes):
-        there = server.find([outcome.key for outcome in outcomes])
-        result.repaired += _repair(server, [record for record in records if record.key in there], there)
+    def counted(self) -> RemoteProject:
+        """The project, with how many records it holds now."""
+        if not self._recount:
+            return self.result.project
+        return RemoteProject(self.result.project.id, self.result.project.url, None)
+
+    def _patience(self) -> float:
+        # Where the server refuses a second copy, or takes its place, sending early does no harm.
+        return 0.0 if self.server.capabilities.unique_keys else self.patience_s
+
+    def _look_up(self, keys: list[str], patience_s: float, *, first_s: float) -> list[str]:
+        """Wait for records that may arrive late; returns those that did not."""
+        deadline = self.clock.monotonic() + patience_s
+        pause = first_s
+        while True:
+            if pause:
+                self._pause(min(pause, max(first_s, deadline - self.clock.monotonic())))
+            there = self.server.find(keys)
+            missing = [key for key in keys if key not in there]
+            if not missing or self.clock.monotonic() >= deadline:
+                break
+            pause = min(max(1.0, pause * 2), 10.0)
+        self.target.found(there)
+        self.bare |= {key for key, copies in there.items() if not all(remote.suggestions for remote in copies)}
+        return missing
+
+    # Sending
+
+    def take(self, planned: Sequence[Step]) -> None:
+        """Do what was planned with some records."""
+        result = self.result
+        by_action: dict[str, list[Step]] = {}
+        for step in planned:
+            by_action.setdefault(step.action, []).append(step)
+        result.present += len(by_action.get("unchanged", ()))
+        result.kept += len(by_action.get("kept", ()))
+        result.changed += [step.record.key for step in by_action.get("conflict", ())]
+        result.gone += [step.record.key for step in by_action.get("gone", ())]
+        self._repair([step.record for step in by_action.get("unchanged", ()) if step.record.key in self.bare])
+        self._update(by_action.get("update", ()))
+        self._send(by_action.get("create", ()))
+
+    def _repair(self, records: Sequence[Record]) -> None:
+        if records:
+            self.result.repaired += self.server.repair(records)
+            self.bare -= {record.key for record in records}
+
+    def _update(self, planned: Sequence[Step]) -> None:
+        if not planned:
+            return
+        self.target.ledger.renew()
+        contents = {step.record.key: step.content for step in planned}
+        for outcome in self.server.update([step.record for step in planned]):
+            if outcome.result == "accepted":
+                self.result.updated += 1
+                self.target.found({outcome.key: [Remote(outcome.remote_id, content=contents[outcome.key])]})
+            else:
+                # Its row still says that the old text is there, so the next push updates it again.
+                self._note(outcome)
+        if self.result.unknown:
+            raise _Stopped(self.result.reason)
+
+    def _send(self, planned: Sequence[Step]) -> None:
+        waiting = deque((step.record, step.content, 1) for step in planned)
+        while waiting:
+            self._size = min(self._size, self.server.capabilities.batch)
+            part = [waiting.popleft() for _ in range(min(self._size, len(waiting)))]
+            self.note([(record.key, content) for record, content, _ in part])
+            again = self._deliver([record for record, _, _ in part])
+            waiting.extendleft(
+                (record, content, tries + again[record.key])
+                for record, content, tries in reversed(part)
+                if record.key in again
+            )
+            if waiting and waiting[0][2] > TRIES:
+                self.result.unknown += [record.key for record, _, tries in waiting if tries > TRIES]
+                raise _Stopped(self.result.reason)
+
+    def _deliver(self, records: Sequence[Record]) -> dict[str, int]:
+        """Send one batch. Returns the keys to send again, with what each counts as a try."""
+        keys = [record.key for record in records]
+        try:
+            outcomes = self.server.write(records)
+        except TooLarge as error:
+            if len(records) == 1:
+                self._note(Outcome(keys[0], "rejected", error.reason, error.remedy))
+                return {}
+            self.target.unsent(keys)
+            self._shrink(len(records))
+            return dict.fromkeys(keys, 0)
+        except Busy as error:
+            self.target.unsent(keys)
+            self._shrink(len(records))
+            self._obey(error)
+            return dict.fromkeys(keys, 0)
+        except (Unreachable, AuthError, NotFound, Refused):
+            self.target.unsent(keys)  # nothing was written
+            raise
+        return self._judge(records, outcomes)
+
+    def _judge(self, records: Sequence[Record], outcomes: Sequence[Outcome]) -> dict[str, int]:
+        by_key = {record.key: record for record in records}
+        unknown = [outcome for outcome in outcomes if outcome.result == "unknown"]
+        refused = [outcome for outcome in outcomes if outcome.result == "rejected"]
         for outcome in outcomes:
-            found = there.get(outcome.key)
-            yield Outcome(outcome.key, "accepted", remote_id=found[0].id) if found else outcome
-        return
-    yield from outcomes
+            if outcome.result == "accepted" or (outcome in refused and len(records) == 1):
+                self._note(outcome)
+        again: dict[str, int] = {}
+        if refused and len(records) > 1:
+            # The server may have refused the whole batch for one record in it; whatever it took is not sent again.
+            half = (len(refused) + 1) // 2
+            for part in (refused[:half], refused[half:]):
+                if part:
+                    again |= self._deliver([by_key[outcome.key] for outcome in part])
+        if unknown:
+            again |= self._find_out(by_key, unknown)
+            self._shrink(len(records))
+        elif not refused:
+            self._grow()
+        return again
+
+    def _find_out(self, by_key: dict[str, Record], unknown: Sequence[Outcome]) -> dict[str, int]:
+        """What became of records whose outcome is unknown. Returns those that are to be sent again."""
+        self.result.reason = unknown[0].reason
+        self.note()
+        self.target.settle(unknown)
+        keys = [outcome.key for outcome in unknown]
+        try:
+            missing = self._look_up(keys, self._patience(), first_s=max(outcome.wait_s for outcome in unknown))
+        except ServerError as error:
+            self.result.unknown += keys
+            raise _Stopped(self.result.reason or error.reason) from None
+        absent = set(missing)
+        arrived = [key for key in keys if key not in absent]
+        self.result.sent += len(arrived)
+        self.keys += arrived
+        self._repair([by_key[key] for key in arrived if key in self.bare])
+        if not missing:
+            self.result.reason = ""
+        return dict.fromkeys(missing, 1)
+
+    # Pace
+
+    def _shrink(self, size: int) -> None:
+        self._size = max(1, min(self._size, size) // 2)
+        self._calm = 0
+
+    def _grow(self) -> None:
+        self._waited = 0.0
+        self.result.reason = ""
+        self._calm += 1
+        if self._calm >= CALM:
+            self._size, self._calm = self._size * 2, 0
+
+    def _obey(self, busy: Busy) -> None:
+        """Wait as the server asks; where it does not say how long, longer each time.
+
+        Raises:
+            _Stopped: it has asked for too long.
+        """
+        wait = max(busy.wait_s, self._random.uniform(0.5, 1.0) * min(60.0, 1.0 + self._waited))
+        if self._waited + wait > BUSY_S:
+            raise _Stopped(busy.reason)
+        self._waited += wait
+        self._pause(wait)
+
+    def _pause(self, seconds: float) -> None:
+        # In steps, so that the lease never runs out.
+        while seconds > 0:
+            step = min(seconds, 60.0)
+            self.clock.sleep(step)
+            self.target.ledger.renew()
+            seconds -= step
+
+    # Noting
+
+    def _note(self, outcome: Outcome) -> None:
+        result = self.result
+        if outcome.result == "accepted":
+            result.sent += 1
+            self.keys.append(outcome.key)
+            self._settled.append(outcome)
+        elif outcome.result == "rejected":
+            result.rejected.append(Reject(0, outcome.reason, outcome.remedy, key=outcome.key))
+            self._settled.append(outcome)
+        else:
+            result.unknown.append(outcome.key)
+            result.reason = outcome.reason
+
+    def note(self, intended: Iterable[tuple[str, str]] = ()) -> None:
+        """Write down what became of earlier batches, and what is about to be sent, in one go."""
+        settled, self._settled = self._settled, []
+        intended = list(intended)
+        if intended:
+            self.target.intend(intended, settled)
+        elif settled:
+            self.target.settle(settled)
 
 
-def _note(result: PushResult, outcome: Outcome) -> None:
-    if outcome.result == "accepted":
-        result.sent += 1
-    elif outcome.result == "rejected":
-        result.rejected.append(Reject(0, outcome.reason, outcome.remedy, key=outcome.key))
-    else:
-        result.unknown.append(outcome.key)
-        result.reason = outcome.reason
-
-
-def _check_total(server: Server, result: PushResult, sent: list[str]) -> None:
+def _check_total(server: Server, target: Target, result: PushResult, sent: list[str]) -> None:
     held = server.progress().records
-    expected = result.project.records + result.sent
+    expected = target.count("sent") + target.extra
     if held > expected:
         # Somebody else pushed meanwhile; where it was the same record, a server without unique keys has it twice.
         result.doubled += [key for key, found in server.find(sent).items() if len(found) > 1]

@@ -10,7 +10,7 @@ import pytest
 from bridge.errors import UsageError
 from bridge.servers.argilla import CAPABILITIES
 from bridge.servers.protocol import Project
-from bridge.sync.push import check_capabilities
+from bridge.sync.capabilities import check_capabilities
 from bridge.templates import TaskTemplate, load_template, template_names
 
 

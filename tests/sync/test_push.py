@@ -13,7 +13,8 @@ from bridge.errors import Conflict, ServerError, UnexpectedReply, Unreachable, U
 from bridge.records import Record
 from bridge.servers.memory import CAPABILITIES, MemoryServer
 from bridge.servers.protocol import Capabilities, Outcome, Progress, Project, Remote
-from bridge.sync.push import PushResult, check_capabilities, push
+from bridge.sync.capabilities import check_capabilities
+from bridge.sync.push import PushResult, push
 from bridge.templates import load_template
 
 PROJECT = Project("Demo", load_template("rating"))

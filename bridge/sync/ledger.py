@@ -1,0 +1,473 @@
+"""The ledger: what was sent where, and up to where answers were pulled. One SQLite file in a campaign's folder.
+
+It is written ahead: what is about to be sent is on the disk before the request leaves, so that after a crash it is
+known what must be looked up. And it is a cache: the servers and ``feedback.jsonl`` are the truth, and ``annobridge
+doctor --rebuild`` makes it anew from them.
+
+::
+
+    projects    each project that this campaign worked with: server, address, id, when it was made, cursor, counts
+    records     (project, key) -> content hash, state, batch, id on the server, reason
+    answers     an index of feedback.jsonl: one row per revision of an answer, with its place in the file
+    lease       who works here just now
+
+States of a record: ``planned`` (to be sent), ``sending`` (the request may be under way), ``unknown`` (its outcome was
+not learned), ``sent``, ``rejected`` (with the reason), ``gone`` (it was sent, and somebody deleted it there).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bridge.clock import SYSTEM, Clock
+from bridge.errors import Held, LedgerError, StoreError
+from bridge.servers.protocol import Outcome, Remote, RemoteProject
+from bridge.sync.lease import Holder, is_free
+
+VERSION = 1
+
+FILE_NAME = "ledger.db"
+
+State = Literal["planned", "sending", "unknown", "sent", "rejected", "gone"]
+
+_MIGRATIONS = [
+    # From an empty file to version 1. Each later version appends what leads to it; none is ever changed.
+    """
+    CREATE TABLE projects (
+        id INTEGER PRIMARY KEY,
+        server TEXT NOT NULL, origin TEXT NOT NULL, remote TEXT NOT NULL, born TEXT NOT NULL,
+        cursor TEXT, pulled_at REAL, extra INTEGER NOT NULL DEFAULT 0, used INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (server, origin, remote)
+    );
+    CREATE TABLE records (
+        project INTEGER NOT NULL, key TEXT NOT NULL, content TEXT NOT NULL, state TEXT NOT NULL,
+        batch INTEGER NOT NULL DEFAULT 0, remote_id TEXT NOT NULL DEFAULT '', answered INTEGER NOT NULL DEFAULT 0,
+        reason TEXT NOT NULL DEFAULT '', remedy TEXT NOT NULL DEFAULT '', sent_at REAL NOT NULL DEFAULT 0,
+        PRIMARY KEY (project, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX records_by_state ON records (project, state);
+    CREATE VIEW known AS
+        SELECT project, key, content, state, remote_id, answered, reason, sent_at FROM records;
+    CREATE TABLE answers (
+        server TEXT NOT NULL, project TEXT NOT NULL, record TEXT NOT NULL, task TEXT NOT NULL, id TEXT NOT NULL,
+        revision INTEGER NOT NULL, status TEXT NOT NULL, annotator TEXT NOT NULL, updated_at TEXT NOT NULL,
+        deleted INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL
+    );
+    CREATE INDEX answers_by_place ON answers (record, task);
+    CREATE TABLE lease (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        token TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL, began TEXT NOT NULL,
+        what TEXT NOT NULL, since REAL NOT NULL, renewed REAL NOT NULL
+    );
+    CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the ledger says of one record."""
+
+    key: str
+    content: str
+    state: State
+    remote_id: str = ""
+    answered: int = 0
+    reason: str = ""
+    sent_at: float = 0.0
+
+
+class Ledger:
+    """The ledger of one campaign.
+
+    Args:
+        path: the file; it is made when there is none. None keeps everything in memory, for a transfer on its own.
+        clock: gives the time.
+
+    Raises:
+        LedgerError: the file is damaged, or was written by a newer version.
+        StoreError: it cannot be opened, or somebody holds it too long.
+
+    >>> from bridge.servers.protocol import Outcome, RemoteProject
+    >>> ledger = Ledger()
+    >>> sums = ledger.target("memory", "", RemoteProject("Sums", "memory:Sums", 0, born="2026"))
+    >>> sums.intend([("r1", "9f86d0")])
+    >>> sums.rows(["r1"])["r1"].state
+    'sending'
+    >>> sums.settle([Outcome("r1", "accepted", remote_id="7")])
+    >>> sums.rows(["r1"])["r1"].state, sums.count("sent")
+    ('sent', 1)
+    """
+
+    def __init__(self, path: Path | None = None, *, clock: Clock = SYSTEM) -> None:
+        self.path = path
+        self.clock = clock
+        self._token = ""
+        with self.guarded():
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self.db = sqlite3.connect(path or ":memory:", timeout=10, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self.db.close()
+                raise
+
+    def _prepare(self) -> None:
+        (version,) = self.db.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise LedgerError(
+                f"{self.path}: the ledger was written by a newer annobridge (its version {version}, here {VERSION})",
+                remedy="upgrade annobridge, or make the ledger anew: annobridge doctor --rebuild",
+            )
+        if version == 0 and self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise LedgerError(
+                f"{self.path}: this database is no ledger", remedy="make it anew: annobridge doctor --rebuild"
+            )
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = FULL")
+        if version < VERSION:
+            with self.transaction():
+                (version,) = self.db.execute("PRAGMA user_version").fetchone()
+                for step in _MIGRATIONS[version:]:
+                    for statement in step.split(";"):
+                        if statement.strip():
+                            self.db.execute(statement)
+                self.db.execute(f"PRAGMA user_version = {VERSION}")
+        if self.path is not None and self.db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("malformed")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.db.close()
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Name what SQLite complains of, with the file and a remedy."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            text = str(error)
+            remedy = "make room on the disk and the folder writable, then run the command again; nothing was lost"
+            if "locked" in text or "busy" in text:
+                remedy = "another program holds the file: wait until it is done"
+            raise StoreError(f"{self.path}: {text}", remedy=remedy) from None
+        except sqlite3.DatabaseError as error:
+            raise LedgerError(
+                f"{self.path}: the ledger is damaged ({error})", remedy="make it anew: annobridge doctor --rebuild"
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"{error.filename or self.path}: {error.strerror}", remedy="make the campaign's folder writable"
+            ) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing; on the disk when it is over. Renews the lease, where one is held.
+
+        Raises:
+            Held: the lease was taken over, because it was not renewed in time; nothing was written.
+            StoreError: it could not be written; nothing was.
+        """
+        with self.guarded():
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                self._renew()
+                yield self.db
+                self.db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # SQLite may have taken everything back by itself
+                    self.db.execute("ROLLBACK")
+                raise
+
+    # The lease
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Nobody else works with this ledger meanwhile.
+
+        Args:
+            what: what is being done, such as ``push``, for those who come later.
+
+        Raises:
+            Held: somebody does; says who, and since when.
+        """
+        me, now = Holder.myself(), self.clock.time()
+        token = uuid.uuid4().hex
+        with self.transaction() as db:
+            row = db.execute("SELECT host, pid, began, what, since, renewed FROM lease").fetchone()
+            if row is not None:
+                holder = Holder(row[0], row[1], row[2])
+                if not is_free(holder, row[5], now):
+                    raise Held(
+                        f"{self._folder}: another annobridge is at work in this folder: {row[3]}, by {holder}, "
+                        f"since {max(0, now - row[4]):.0f} s",
+                        remedy="wait until it is done; if it died elsewhere, its lease ends five minutes after its "
+                        "last request",
+                    )
+            values = (token, me.host, me.pid, me.began, what, now, now)
+            db.execute("REPLACE INTO lease VALUES (1, ?, ?, ?, ?, ?, ?, ?)", values)
+        self._token = token
+        try:
+            yield
+        finally:
+            self._token = ""
+            with suppress(StoreError), self.transaction() as db:
+                db.execute("DELETE FROM lease WHERE token = ?", (token,))
+
+    def holder(self) -> tuple[str, float] | None:
+        """What is being done here just now, and for how many seconds; None where nobody is at work."""
+        with self.guarded():
+            row = self.db.execute("SELECT host, pid, began, what, since, renewed FROM lease").fetchone()
+        now = self.clock.time()
+        if row is None or is_free(Holder(row[0], row[1], row[2]), row[5], now):
+            return None
+        return f"{row[3]}, by {Holder(row[0], row[1], row[2])}", max(0.0, now - row[4])
+
+    def _renew(self) -> None:
+        if self._token:
+            now = self.clock.time()
+            found = self.db.execute("UPDATE lease SET renewed = ? WHERE token = ?", (now, self._token))
+            if not found.rowcount:
+                raise Held(
+                    f"{self._folder}: another annobridge took over, because this one did nothing for too long",
+                    remedy="run the command again when the other one is done; nothing is sent twice",
+                )
+
+    def renew(self) -> None:
+        """Say that we are still at work."""
+        if self._token:
+            with self.transaction():
+                pass
+
+    @property
+    def _folder(self) -> Path | None:
+        return self.path.parent.parent if self.path else None
+
+    # Projects
+
+    def target(self, server: str, origin: str, remote: RemoteProject) -> Target:
+        """The rows of one project; from now on it is the one that this campaign works with.
+
+        Raises:
+            LedgerError: another project than before has this id at this address.
+        """
+        with self.transaction() as db:
+            row = db.execute(
+                "SELECT id, born FROM projects WHERE server = ? AND origin = ? AND remote = ?",
+                (server, origin, remote.id),
+            ).fetchone()
+            if row is not None and remote.created:
+                # Its id was given again, by a server that forgot the first one.
+                self._forget(row[0])
+                row = None
+            if row is not None and row[1] and remote.born and row[1] != remote.born:
+                raise LedgerError(
+                    f"{origin or server}: project {remote.id} is another one than this campaign was pushed to: it was "
+                    f"made {remote.born}, and that one {row[1]}; the server was set up anew, or another one has its "
+                    "address now",
+                    remedy="see what is there: annobridge doctor; to go on with it: annobridge doctor --rebuild",
+                )
+            if row is None:
+                values = (server, origin, remote.id, remote.born)
+                db.execute("INSERT INTO projects (server, origin, remote, born) VALUES (?, ?, ?, ?)", values)
+                row = (db.execute("SELECT last_insert_rowid()").fetchone()[0],)
+            elif remote.born:
+                db.execute("UPDATE projects SET born = ? WHERE id = ?", (remote.born, row[0]))
+            db.execute("UPDATE projects SET used = (SELECT max(used) + 1 FROM projects) WHERE id = ?", (row[0],))
+        return Target(self, row[0])
+
+    def forget(self, server: str, origin: str, remote_id: str) -> None:
+        """Drop what is known of a project, so that it is learned anew from the server."""
+        with self.transaction() as db:
+            row = db.execute(
+                "SELECT id FROM projects WHERE server = ? AND origin = ? AND remote = ?", (server, origin, remote_id)
+            ).fetchone()
+            if row is not None:
+                self._forget(row[0])
+
+    def _forget(self, project: int) -> None:
+        self.db.execute("DELETE FROM records WHERE project = ?", (project,))
+        self.db.execute("DELETE FROM projects WHERE id = ?", (project,))
+
+    def last(self) -> dict[str, str]:
+        """Server, origin and id of the project that was worked with last; empty before any."""
+        with self.guarded():
+            row = self.db.execute("SELECT server, origin, remote FROM projects ORDER BY used DESC LIMIT 1").fetchone()
+        return {} if row is None else dict(zip(("server", "origin", "project"), row, strict=True))
+
+    # Notes
+
+    def note(self, name: str) -> str:
+        """A remembered text; empty if there is none."""
+        with self.guarded():
+            row = self.db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+        return "" if row is None else str(row[0])
+
+
+class Target:
+    """The rows of one project in a ledger."""
+
+    def __init__(self, ledger: Ledger, project: int) -> None:
+        self.ledger = ledger
+        self._id = project
+
+    # Cursors
+
+    @property
+    def cursor(self) -> str | None:
+        """Where the next pull starts: an empty text is the beginning, None says that it was never pulled."""
+        cursor: str | None = self._project()[0]
+        return cursor
+
+    @property
+    def pulled_at(self) -> float | None:
+        """When it was pulled last, by this machine's clock."""
+        pulled_at: float | None = self._project()[1]
+        return pulled_at
+
+    @property
+    def extra(self) -> int:
+        """How many records more the server holds than the ledger: foreign ones, and doubles."""
+        return int(self._project()[2])
+
+    def _project(self) -> tuple[Any, ...]:
+        query = "SELECT cursor, pulled_at, extra FROM projects WHERE id = ?"
+        with self.ledger.guarded():
+            row: tuple[Any, ...] = self.ledger.db.execute(query, (self._id,)).fetchone()
+        return row
+
+    def pulled(self, cursor: str | None) -> None:
+        """Remember where the next pull starts."""
+        with self.ledger.transaction() as db:
+            now = self.ledger.clock.time()
+            db.execute("UPDATE projects SET cursor = ?, pulled_at = ? WHERE id = ?", (cursor, now, self._id))
+
+    # Records
+
+    def rows(self, keys: Iterable[str]) -> dict[str, Row]:
+        """What is known of these keys."""
+        query = "SELECT * FROM known WHERE project = ? AND key IN (SELECT value FROM json_each(?))"
+        return {row.key: row for row in self._rows(query, json.dumps(list(keys)))}
+
+    def count(self, *states: State) -> int:
+        """How many records are in one of these states."""
+        query = "SELECT count(*) FROM records WHERE project = ? AND state IN (SELECT value FROM json_each(?))"
+        with self.ledger.guarded():
+            row = self.ledger.db.execute(query, (self._id, json.dumps(states))).fetchone()
+        return int(row[0])
+
+    def in_state(self, *states: State) -> list[Row]:
+        """All records in one of these states, in order of their keys."""
+        query = "SELECT * FROM known WHERE project = ? AND state IN (SELECT value FROM json_each(?)) ORDER BY key"
+        return self._rows(query, json.dumps(states))
+
+    def _rows(self, query: str, *values: object) -> list[Row]:
+        with self.ledger.guarded():
+            return [Row(*row[1:]) for row in self.ledger.db.execute(query, (self._id, *values))]
+
+    def sample(self, count: int) -> list[Row]:
+        """Some records that were sent, spread over all of them."""
+        step = max(1, self.count("sent") // count)
+        query = "SELECT * FROM known WHERE project = ? AND state = 'sent' ORDER BY key LIMIT 1 OFFSET ?"
+        return [row for number in range(count) for row in self._rows(query, number * step)]
+
+    def renamed(self) -> dict[str, str]:
+        """Keys that were given to a changed text beside the old one (see :func:`bridge.sync.plan.new_key`)."""
+        with self.ledger.guarded():
+            found = self.ledger.db.execute(
+                "SELECT key, content FROM records WHERE project = ? AND key LIKE '%@________' AND state != 'rejected'",
+                (self._id,),
+            ).fetchall()
+        return {key: content for key, content in found if content.startswith(key[-8:])}
+
+    def plan(self, records: Iterable[tuple[str, str]]) -> None:
+        """Note that these keys, with these contents, are to be sent."""
+        with self.ledger.transaction() as db:
+            db.executemany(
+                "INSERT INTO records (project, key, content, state) VALUES (?, ?, ?, 'planned') "
+                "ON CONFLICT DO UPDATE SET content = excluded.content, state = 'planned'",
+                ((self._id, key, content) for key, content in records),
+            )
+
+    def intend(self, records: Iterable[tuple[str, str]], settled: Iterable[Outcome] = ()) -> None:
+        """Before a request: these keys, with these contents, are about to be sent. Settles an earlier batch with it."""
+        with self.ledger.transaction() as db:
+            self._settle(db, settled)
+            now = self.ledger.clock.time()
+            (batch,) = db.execute(
+                "SELECT coalesce(max(batch), 0) + 1 FROM records WHERE project = ?", (self._id,)
+            ).fetchone()
+            db.executemany(
+                "INSERT INTO records (project, key, content, state, batch, sent_at) VALUES (?, ?, ?, 'sending', ?, ?) "
+                "ON CONFLICT DO UPDATE SET content = excluded.content, state = 'sending', batch = excluded.batch, "
+                "sent_at = excluded.sent_at",
+                ((self._id, key, content, batch, now) for key, content in records),
+            )
+
+    def settle(self, outcomes: Iterable[Outcome]) -> None:
+        """After a request: what became of each record."""
+        with self.ledger.transaction() as db:
+            self._settle(db, outcomes)
+
+    def _settle(self, db: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
+        states = {"accepted": "sent", "rejected": "rejected", "unknown": "unknown"}
+        db.executemany(
+            "UPDATE records SET state = ?, remote_id = ?, reason = ?, remedy = ? WHERE project = ? AND key = ?",
+            ((states[o.result], o.remote_id, o.reason, o.remedy, self._id, o.key) for o in outcomes),
+        )
+
+    def unsent(self, keys: Iterable[str]) -> None:
+        """These keys were looked up, and are not on the server: they are to be sent again."""
+        self._set("planned", keys)
+
+    def gone(self, keys: Iterable[str]) -> None:
+        """These records were on the server, and are no more."""
+        self._set("gone", keys)
+
+    def _set(self, state: State, keys: Iterable[str]) -> None:
+        with self.ledger.transaction() as db:
+            db.executemany(
+                "UPDATE records SET state = ? WHERE project = ? AND key = ?", ((state, self._id, key) for key in keys)
+            )
+
+    def found(self, there: Mapping[str, Sequence[Remote]]) -> None:
+        """These records are on the server, whatever the ledger said of them."""
+        with self.ledger.transaction() as db:
+            self._found(db, there)
+
+    def _found(self, db: sqlite3.Connection, there: Mapping[str, Sequence[Remote]]) -> None:
+        db.executemany(
+            "INSERT INTO records (project, key, content, state, remote_id, answered) VALUES (?, ?, ?, 'sent', ?, ?) "
+            "ON CONFLICT DO UPDATE SET content = excluded.content, state = 'sent', remote_id = excluded.remote_id, "
+            "answered = excluded.answered, reason = '', remedy = ''",
+            (
+                (self._id, key, copies[0].content, copies[0].id, sum(remote.annotations for remote in copies))
+                for key, copies in there.items()
+            ),
+        )
+
+    def replace(self, there: Mapping[str, Sequence[Remote]], total: int) -> list[str]:
+        """Take over what a listing of the whole project showed; returns the keys that were sent and are gone.
+
+        Args:
+            there: every key of ours, with its copies.
+            total: how many records the server holds, foreign ones and doubles included.
+        """
+        with self.ledger.transaction() as db:
+            known = db.execute("SELECT key FROM records WHERE project = ? AND state = 'sent'", (self._id,)).fetchall()
+            gone = sorted(key for (key,) in known if key not in there)
+            db.executemany(
+                "UPDATE records SET state = 'gone' WHERE project = ? AND key = ?", ((self._id, key) for key in gone)
+            )
+            self._found(db, there)
+            extra = total - len(there)
+            db.execute("UPDATE projects SET extra = ? WHERE id = ?", (extra, self._id))
+        return gone

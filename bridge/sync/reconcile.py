@@ -1,0 +1,89 @@
+"""Reconciling: the ledger is a cache, and the server is asked where the two may differ.
+
+The whole project is listed only when something does not fit: nothing is known of it yet, the server counts other
+records than the ledger does, or a sample of what was sent is not what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bridge.servers.protocol import Remote, RemoteProject, Server
+from bridge.sync.ledger import Target
+
+SAMPLE = 20
+
+
+@dataclass
+class Survey:
+    """Everything that a project holds: our keys with their copies, and how many records are not ours."""
+
+    there: dict[str, list[Remote]] = field(default_factory=dict)
+    foreign: list[Remote] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """How many records it holds in all."""
+        return sum(map(len, self.there.values())) + len(self.foreign)
+
+    @property
+    def doubled(self) -> dict[str, list[Remote]]:
+        """Keys that are there more than once."""
+        return {key: copies for key, copies in self.there.items() if len(copies) > 1}
+
+
+def survey(server: Server) -> Survey:
+    """List the whole project.
+
+    Raises:
+        ServerError: it cannot be listed to the end.
+    """
+    result = Survey()
+    for page in server.listing():
+        for key, remote in page:
+            if key:
+                result.there.setdefault(key, []).append(remote)
+            else:
+                result.foreign.append(remote)
+    return result
+
+
+@dataclass
+class Reconciled:
+    """What reconciling found: keys that somebody deleted, and keys that are there without suggestions."""
+
+    gone: list[str] = field(default_factory=list)
+    bare: set[str] = field(default_factory=set)
+    doubled: list[str] = field(default_factory=list)
+
+
+def reconcile(server: Server, target: Target, remote: RemoteProject) -> Reconciled:
+    """Bring the ledger up to date with the server, as cheaply as it can be told that it is.
+
+    Raises:
+        ServerError: the server cannot be asked.
+    """
+    known = target.count("sent") + target.extra
+    held = server.progress().records if remote.records is None else remote.records
+    if held == known and (not known or _is_as_it_was(server, target)):
+        return Reconciled()
+    return take_over(target, survey(server))
+
+
+def take_over(target: Target, found: Survey) -> Reconciled:
+    """Let the ledger say what a survey found."""
+    gone = target.replace(found.there, found.total)
+    bare = {key for key, copies in found.there.items() if not all(remote.suggestions for remote in copies)}
+    return Reconciled(gone, bare, sorted(found.doubled))
+
+
+def _is_as_it_was(server: Server, target: Target) -> bool:
+    """Whether some records that were sent are where they were. Ids are given again after a backup was put back."""
+    rows = {row.key: row for row in target.sample(SAMPLE)}
+    there = server.find(list(rows)) if rows else {}
+    return all(_has(there.get(key, ()), row.remote_id) for key, row in rows.items())
+
+
+def _has(copies: Sequence[Remote], remote_id: str) -> bool:
+    return bool(copies) and (not remote_id or any(remote.id == remote_id for remote in copies))
