@@ -57,7 +57,7 @@ class Retries:
             asked_s: for how long the server asks us to wait.
         """
         left = self.deadline_s - elapsed_s
-        if attempt >= self.attempts or left <= 0 or asked_s > min(left, self.longest_wait_s):
+        if attempt >= self.attempts or asked_s > min(left, self.longest_wait_s):
             return None
         longest = min(FIRST_S * 2.0 ** min(attempt - 1, 30), self.longest_wait_s)
         return min(asked_s + self.random.uniform(0.0, longest), left)

@@ -381,4 +381,5 @@ def test_a_dead_server_is_unreachable() -> None:
     with pytest.raises(Unreachable) as caught:
         client.request("POST", "/", body=[RECORD], what="import 1 records")
     assert "is the server running" in caught.value.remedy
+    assert caught.value.reason.endswith("(tried 5 times)"), "clients are patient unless they are told otherwise"
     client.close()
