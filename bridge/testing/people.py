@@ -1,8 +1,4 @@
-"""For tests of campaigns, ours and yours: people who answer by program.
-
-:class:`bridge.servers.memory.MemoryServer` is the server for tests that need none; :class:`LabelStudioPerson`
-and :class:`ArgillaPerson` answer on real servers, over their REST APIs, as one of their users.
-"""
+"""People who answer by program on real servers, over their REST APIs, as one of their users."""
 
 from __future__ import annotations
 
