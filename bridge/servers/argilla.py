@@ -10,6 +10,7 @@ reads everything if so.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,18 +18,21 @@ from typing import Any
 
 from bridge.annotations import STATUSES, Annotation
 from bridge.errors import (
+    NotFound,
     Refused,
+    TooLarge,
     UnexpectedReply,
     UnknownOutcome,
     ValueRejected,
 )
-from bridge.records import Record, wire_id
+from bridge.records import Record, record_key, wire_id
 from bridge.servers.answers import why_not
 from bridge.servers.argilla_answers import items_of, names_of
 from bridge.servers.argilla_dataset import LOOKUP_SIZE, Dataset
 from bridge.servers.argilla_kinds import KINDS, to_answers
-from bridge.servers.argilla_records import item_of, suggestions_of
+from bridge.servers.argilla_records import item_of, listed, suggestions_of
 from bridge.servers.argilla_texts import original_fields
+from bridge.servers.changed import gone_by, judged, unfinished, why_unchangeable
 from bridge.servers.protocol import (
     Answered,
     Capabilities,
@@ -36,7 +40,6 @@ from bridge.servers.protocol import (
     Page,
     Progress,
     Remote,
-    Result,
 )
 from bridge.servers.replies import expect, moment, reading
 
@@ -95,9 +98,7 @@ class Argilla(Dataset):
         """Which of these keys are in the dataset."""
         found: dict[str, list[Remote]] = {}
         for key, record in self._look_up(keys):
-            content = str((record.get("metadata") or {}).get("bridge_content", key))
-            remote = Remote(str(record["id"]), len(record["suggestions"]), len(record["responses"]), content)
-            found.setdefault(key, []).append(remote)
+            found.setdefault(key, []).append(listed(record)[1])
         return found
 
     def _look_up(self, keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -128,21 +129,32 @@ class Argilla(Dataset):
 
     def _put(self, items: Mapping[str, dict[str, Any]]) -> dict[str, Outcome]:
         try:
-            reply = self._bulk(list(items.values()), f"write {len(items)} records")
-        except Refused as error:
-            # The server stored nothing, unless it says that it could not encode a text.
-            result = "unknown" if "codec" in error.reason else "rejected"
-            return {key: Outcome(key, result, error.reason, error.remedy) for key in items}  # type: ignore[arg-type]
-        except UnknownOutcome as error:
-            return {key: Outcome(key, "unknown", error.reason, error.remedy) for key in items}
-        stored = expect(reply, "items", list)
-        if [item.get("external_id") for item in stored] != [item["external_id"] for item in items.values()]:
-            reason = f"{self._http.origin}: sent {len(items)} records, but the reply names others"
-            return {key: Outcome(key, "unknown", reason, "run the command again") for key in items}
-        self._sent += len(items)
+            stored = self._stored(list(items.values()), f"write {len(items)} records", batch=True)
+        except TooLarge:
+            raise
+        except (Refused, UnknownOutcome) as error:
+            return {key: _failed(key, error) for key in items}
         return {
             key: Outcome(key, "accepted", remote_id=str(item["id"])) for key, item in zip(items, stored, strict=True)
         }
+
+    def _stored(self, items: list[dict[str, Any]], what: str, *, batch: bool = False) -> list[dict[str, Any]]:
+        """The records as the server has them now, in the order of the items.
+
+        Raises:
+            Refused: nothing was stored, unless it could not encode a text.
+            UnknownOutcome: they may be stored; also where the reply is none that this server would give.
+        """
+        reply = self._bulk(items, what, batch=batch)
+        stored = reply.get("items") if isinstance(reply, dict) else None
+        sent = [item["external_id"] for item in items]
+        if not isinstance(stored, list) or [_external_id(record) for record in stored] != sent:
+            raise UnknownOutcome(
+                f"{self._http.origin}: sent {len(items)} records, but the reply names others",
+                remedy="run the command again",
+            )
+        self._sent += len(items)
+        return stored
 
     def _item(self, record: Record) -> dict[str, Any]:
         item = item_of(record, self._bound.template, self._bound.repeats)
@@ -164,6 +176,92 @@ class Argilla(Dataset):
             self._bulk(items, f"send {len(items)} lost suggestions again")
         return len(short)
 
+    def listing(self) -> Iterator[Sequence[tuple[str, Remote]]]:
+        """Every record of the database, in the order in which they were made."""
+        seen: set[str] = set()
+        for records, _ in self._swept(["responses", "suggestions"]):
+            new = [found for found in map(reading(listed), records) if found[1].id not in seen]
+            seen.update(remote.id for _, remote in new)
+            yield new
+
+    def _swept(self, include: Sequence[str]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+        """Pages of all records, each with the number still to come; from the beginning again where the list shifted.
+
+        Raises:
+            UnexpectedReply: it shifts whenever it is read.
+        """
+        for _ in range(SCANS):
+            done = 0
+            for records, total in self._pages(self._id, include):
+                done += len(records)
+                yield records, total - done
+                if done == total:
+                    return
+        raise UnexpectedReply(
+            f"{self._http.origin}: the list of records shifts while it is read ({SCANS} times in a row)",
+            remedy="run the command again when nobody deletes records",
+        )
+
+    @reading
+    def update(self, records: Sequence[Record]) -> list[Outcome]:
+        """Put the present texts of records, and the suggestions for them, in place of what is there.
+
+        A server that refuses a batch as a whole rejects all of it, as with :meth:`write`.
+        """
+        held = dict(self._look_up([record.key for record in records]))
+        outcomes: dict[str, Outcome] = {}
+        items: dict[str, dict[str, Any]] = {}
+        for record in records:
+            there = held.get(record.key)
+            why = why_unchangeable(record, there=there is not None)
+            try:
+                if why is None and there and listed(there)[1].content != record_key(record.fields):
+                    items[record.key] = self._item(record)
+                outcomes[record.key] = why or Outcome(record.key, "accepted", remote_id=str(there and there["id"]))
+            except ValueRejected as error:
+                outcomes[record.key] = Outcome(record.key, "rejected", error.reason, error.remedy)
+        try:
+            self._show(list(items.values())) if items else None
+        except (Refused, UnknownOutcome) as error:
+            outcomes |= {key: _failed(key, error) for key in items}
+        return [outcomes[record.key] for record in records]
+
+    def _show(self, items: list[dict[str, Any]]) -> None:
+        what = f"change the texts of {len(items)} records"
+        begun = time.monotonic()
+        half = [{**item, "metadata": {**item["metadata"], "bridge_content": unfinished()}} for item in items]
+        stored = self._stored(half, what)
+        took = time.monotonic() - begun
+        finished = []
+        for item, record in zip(items, stored, strict=True):
+            # Suggestions are replaced question by question; those of other questions belonged to the old text.
+            asked = {suggestion["question_id"] for suggestion in item["suggestions"]}
+            old = [str(found["id"]) for found in record["suggestions"] if found["question_id"] not in asked]
+            if old:
+                path = f"/records/{record['id']}/suggestions"
+                self._request("DELETE", path, params={"ids": ",".join(old)}, what="take away old suggestions")
+            changed = gone_by(moment(record["updated_at"]), took)
+            metadata = {**item["metadata"], "bridge_changed": changed}
+            finished.append({"external_id": item["external_id"], "metadata": metadata})
+        self._stored(finished, what)
+
+    @reading
+    def remove(self, ids: Iterable[str]) -> int:
+        """Delete those of these records that nobody has answered, skipped or begun to answer."""
+        removed = 0
+        for id_ in ids:
+            # One at a time, so that hardly anybody can answer between the look, which is into the database, and the
+            # deletion.
+            try:
+                record = self._request("GET", f"/records/{id_}", what="look at a record")
+            except NotFound:
+                continue
+            if record["dataset_id"] == self._id and not record["responses"]:
+                path = f"/datasets/{self._id}/records"
+                self._request("DELETE", path, params={"ids": id_}, what="delete a record that nobody answered")
+                removed += 1
+        return removed
+
     @reading
     def finish(self) -> int:
         """Compare the database with the search index, and let the server index again what is missing there."""
@@ -175,19 +273,9 @@ class Argilla(Dataset):
         """Everything, if anything happened since the cursor: Argilla cannot tell which answers changed."""
         if cursor and cursor == self._last_activity:
             return
-        for _ in range(SCANS):
-            done = 0
-            for records, total in self._pages(self._id, "responses"):
-                done += len(records)
-                answered = [self._answered(record) for record in records if record.get("external_id")]
-                listed = answered if cursor else [found for found in answered if found.annotations]
-                yield Page(listed, self._last_activity, total - done)
-                if done == total:
-                    return
-        raise UnexpectedReply(
-            f"{self._http.origin}: the list of records shifts while it is read ({SCANS} times in a row)",
-            remedy="run the command again when nobody deletes records",
-        )
+        for records, left in self._swept(["responses"]):
+            answered = [self._answered(record) for record in records if record.get("external_id")]
+            yield Page(answered if cursor else [a for a in answered if a.annotations], self._last_activity, left)
 
     @reading
     def _answered(self, record: Mapping[str, Any]) -> Answered:
@@ -196,11 +284,11 @@ class Argilla(Dataset):
         responses = record.get("responses") or ()
         if not responses:
             return Answered(key, str(record["id"]), ())
-        content = {"content": str(metadata["bridge_content"])} if "bridge_content" in metadata else {}
+        content, changed = str(metadata.get("bridge_content", "")), str(metadata.get("bridge_changed", ""))
         fields = original_fields(record["fields"])
         annotations = []
         for response in responses:
-            status = response["status"]
+            status, updated = response["status"], moment(response["updated_at"])
             if status not in STATUSES:
                 raise TypeError(f"status {status!r:.20}")
             # A discarded response holds whatever the page held; nobody meant it as an answer.
@@ -212,13 +300,13 @@ class Argilla(Dataset):
                     status=status,
                     answers=given,
                     created_at=moment(response["inserted_at"]),
-                    updated_at=moment(response["updated_at"]),
+                    updated_at=updated,
                     source={
                         "server": "argilla",
                         "project": self._id,
                         "task": str(record["id"]),
                         "id": str(response["id"]),
-                        **content,
+                        **({"content": judged(content, changed, updated)} if content else {}),
                     },
                 )
             )
@@ -247,12 +335,8 @@ class Argilla(Dataset):
         items = items_of(annotations, records, users, self._bound.template, self._bound.repeats)
         try:
             reply = self._bulk(items, f"write {len(annotations)} answers")
-        except Refused as error:
-            # As with records: where it could not encode a text, it may have stored it all the same.
-            result: Result = "unknown" if "codec" in error.reason else "rejected"
-            return [Outcome(a.record, result, error.reason, error.remedy) for a in annotations]
-        except UnknownOutcome as error:
-            return [Outcome(a.record, "unknown", error.reason, error.remedy) for a in annotations]
+        except (Refused, UnknownOutcome) as error:
+            return [_failed(a.record, error) for a in annotations]
         stored = {
             (str(item["external_id"]), str(response["user_id"])): str(response["id"])
             for item in expect(reply, "items", list)
@@ -266,7 +350,7 @@ class Argilla(Dataset):
 
     @reading
     def progress(self) -> Progress:
-        """Records as the database counts them; those answered and completed as the search index does."""
+        """Records as the database counts them, and as the search index does, which counts the others too."""
         submitted = {"type": "terms", "scope": {"entity": "response", "property": "status"}, "values": ["submitted"]}
         answered = self._search(self._id, {"filters": {"and": [submitted]}}, limit=1)
         counts = self._request("GET", f"/datasets/{self._id}/progress", what="ask for the progress")
@@ -274,4 +358,16 @@ class Argilla(Dataset):
             records=self._count(self._id),
             answered=expect(answered, "total", int),
             completed=expect(counts, "completed", int),
+            indexed=self._indexed(),
         )
+
+
+def _failed(key: str, error: Refused | UnknownOutcome) -> Outcome:
+    if isinstance(error, UnknownOutcome):
+        return Outcome(key, "unknown", error.reason, error.remedy, wait_s=error.wait_s)
+    # The server stored nothing, unless it says that it could not encode a text.
+    return Outcome(key, "unknown" if "codec" in error.reason else "rejected", error.reason, error.remedy)
+
+
+def _external_id(record: object) -> object:
+    return record.get("external_id") if isinstance(record, dict) else None

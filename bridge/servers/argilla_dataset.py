@@ -128,7 +128,8 @@ class Dataset(Workspace):
             **self._settings(project),
         }
         questions = questions_of(template, project.repeats)
-        dataset = str(expect(self._request("POST", "/datasets", body=body, what="make the dataset"), "id", str))
+        made = self._request("POST", "/datasets", body=body, what="make the dataset")
+        dataset = str(expect(made, "id", str))
         try:
             for field in fields_of(template, project.repeats):
                 self._request("POST", f"/datasets/{dataset}/fields", body=field, what=f"add field {field['name']!r}")
@@ -148,7 +149,7 @@ class Dataset(Workspace):
         except ServerError as error:
             raise self._taken_back(dataset, project.title, error) from error
         self._id = dataset
-        return RemoteProject(self._id, self._url(), 0, created=True)
+        return RemoteProject(self._id, self._url(), 0, created=True, born=moment(made.get("inserted_at")))
 
     def _taken_back(self, dataset: str, title: str, error: ServerError) -> ServerError:
         """The error, after the half-made dataset was deleted; or with its name, where that failed too."""
@@ -187,8 +188,9 @@ class Dataset(Workspace):
         self._id = str(found["id"])
         self._last_activity = moment(found.get("last_activity_at"))
         self._project = replace(project, repeats=int(mark["repeats"]))
+        born = moment(found.get("inserted_at"))
         if not change:
-            return RemoteProject(self._id, self._url(), 0)
+            return RemoteProject(self._id, self._url(), None, born=born)
         self._load_questions(where)
         wanted = self._settings(project)
         changed = {name: value for name, value in wanted.items() if found.get(name) != value}
@@ -196,7 +198,7 @@ class Dataset(Workspace):
             self._request("PATCH", f"/datasets/{self._id}", body=changed, what="bring the dataset up to date")
         held = self._count(self._id)
         self._mend_index(held)
-        return RemoteProject(self._id, self._url(), held)
+        return RemoteProject(self._id, self._url(), held, born=born)
 
     def _load_questions(self, where: str) -> None:
         """Our questions' ids, after a look whether they are still what the mark says."""
@@ -215,14 +217,18 @@ class Dataset(Workspace):
     def _url(self) -> str:
         return f"{self._http.origin}/dataset/{self._id}/annotation-mode"
 
-    def _bulk(self, items: list[dict[str, Any]], what: str) -> Any:
-        return self._request("PUT", f"/datasets/{self._id}/records/bulk", body={"items": items}, what=what)
+    def _bulk(self, items: list[dict[str, Any]], what: str, *, batch: bool = False) -> Any:
+        path = f"/datasets/{self._id}/records/bulk"
+        return self._request("PUT", path, body={"items": items}, what=what, batch=batch)
+
+    def _indexed(self) -> int:
+        return int(expect(self._search(self._id, {}, limit=1), "total", int))
 
     def _mend_index(self, held: int) -> int:
-        indexed = int(expect(self._search(self._id, {}, limit=1), "total", int))
+        indexed = self._indexed()
         if indexed == held:
             return 0
-        there = {str(record.get("external_id")) for record in self._scan(self._id, "") if record.get("external_id")}
+        there = {str(record.get("external_id")) for record in self._scan(self._id) if record.get("external_id")}
         known: set[str] = set()
         ids = sorted(there)
         for start in range(0, len(ids), LOOKUP_SIZE):
@@ -235,7 +241,7 @@ class Dataset(Workspace):
             # An item with nothing but its id changes nothing, and is indexed again with its answers (measured).
             batch = [{"external_id": id_} for id_ in missing[start : start + HEALING_BATCH]]
             self._bulk(batch, f"index {len(batch)} records again")
-        indexed = int(expect(self._search(self._id, {}, limit=1), "total", int))
+        indexed = self._indexed()
         if indexed != held:
             raise UnexpectedReply(
                 f"{self._http.origin}: the database has {held:,} records of this dataset, the search index {indexed:,}",

@@ -1,7 +1,8 @@
-"""Argilla: records as the items that are written to a dataset."""
+"""Argilla: records as the items that are written to a dataset, and as they are listed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bridge.errors import ValueRejected
@@ -9,6 +10,7 @@ from bridge.questions import SpanQuestion
 from bridge.records import Record, record_key, wire_id
 from bridge.servers.argilla_kinds import to_suggestions
 from bridge.servers.argilla_texts import shown_agent, shown_field
+from bridge.servers.protocol import Remote
 from bridge.servers.shown import line_feeds
 from bridge.templates import TaskTemplate
 
@@ -70,3 +72,17 @@ def suggestions_of(record: Record, template: TaskTemplate, repeats: int = 0) -> 
                 body["score"] = [score] * len(value) if isinstance(value, list) else score
         bodies.append(body)
     return bodies
+
+
+def listed(record: Mapping[str, Any]) -> tuple[str, Remote]:
+    """A listed record's key, empty where it has none, and what there is to know of it.
+
+    >>> ours = {"id": "6f", "external_id": "k-1", "metadata": {"bridge_key": "a/b"}, "suggestions": [], "responses": []}
+    >>> listed(ours)
+    ('a/b', Remote(id='6f', suggestions=0, annotations=0, content='a/b'))
+    """
+    metadata = record.get("metadata") or {}
+    key = str(metadata.get("bridge_key", record.get("external_id") or ""))
+    # A key says what a record of ours shows, where nothing else does: it is the hash then.
+    content = str(metadata.get("bridge_content", key if "bridge_key" in metadata else ""))
+    return key, Remote(str(record["id"]), len(record["suggestions"]), len(record["responses"]), content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +149,7 @@ class Workspace:
     def _request(self, method: Any, path: str, **rest: Any) -> Any:
         return self._http.request(method, f"/api/v1{path}", **rest)
 
-    def _pages(self, dataset: str, include: str) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    def _pages(self, dataset: str, include: Sequence[str]) -> Iterator[tuple[list[dict[str, Any]], int]]:
         """Pages of the database's own list, each with the number of records in all.
 
         The list ends early where it shifted: whoever counts notices.
@@ -159,7 +159,7 @@ class Workspace:
             # Offsets shift when a record is deleted, so every page begins with the last record of the one before.
             parameters: dict[str, Any] = {"limit": PAGE_SIZE, "offset": max(done - 1, 0)}
             if include:
-                parameters["include"] = include
+                parameters["include"] = list(include)
             reply = self._request("GET", f"/datasets/{dataset}/records", params=parameters, what="list the records")
             records, total = expect(reply, "items", list), expect(reply, "total", int)
             if last:
@@ -172,6 +172,6 @@ class Workspace:
                 return
             last = str(records[-1]["id"])
 
-    def _scan(self, dataset: str, include: str) -> Iterator[dict[str, Any]]:
+    def _scan(self, dataset: str, include: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         for records, _ in self._pages(dataset, include):
             yield from records

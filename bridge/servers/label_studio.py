@@ -18,17 +18,18 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from bridge.annotations import Annotation, utc
-from bridge.errors import Conflict, NotFound, Refused, ServerError, UnknownOutcome
+from bridge.errors import Busy, Conflict, NotFound, Refused, ServerError, TooLarge, UnexpectedReply, UnknownOutcome
 from bridge.questions import Question
 from bridge.records import Record, wire_id
 from bridge.servers.answers import why_not
 from bridge.servers.http import Client
-from bridge.servers.label_studio_answers import NO_ACCOUNTS, write_answer
-from bridge.servers.label_studio_kinds import KINDS, to_answers
+from bridge.servers.label_studio_answers import NO_ACCOUNTS, answered, write_answer
+from bridge.servers.label_studio_kinds import KINDS
 from bridge.servers.label_studio_login import Login
 from bridge.servers.label_studio_page import label_config
 from bridge.servers.label_studio_records import task_of
-from bridge.servers.label_studio_tasks import ANSWERS, Rule, pages, rule
+from bridge.servers.label_studio_tasks import ANSWERS, COUNTS, Rule, listed, pages, rule
+from bridge.servers.label_studio_updates import due, remove, show
 from bridge.servers.protocol import Answered, Capabilities, Outcome, Page, Progress, Project, Remote, RemoteProject
 from bridge.servers.replies import expect, moment, reading
 
@@ -51,7 +52,9 @@ CAPABILITIES = Capabilities(
     drafts=False,
 )
 
-_PROJECT_FIELDS = "id,title,description,label_config,maximum_annotations,task_number,skipped_annotations_number"
+_PROJECT_FIELDS = (
+    "id,title,description,created_at,label_config,maximum_annotations,task_number,skipped_annotations_number"
+)
 _MARKER = re.compile(r"\[annobridge/1 template=(\S+) schema=([0-9a-f]+) repeats=(\d+)\]")
 
 
@@ -158,7 +161,7 @@ class LabelStudio:
             "POST", "/api/projects/", body=self._settings(project, project.repeats), what="create the project"
         )
         self._id = str(expect(reply, "id", int))
-        return RemoteProject(self._id, self._url(), 0, created=True)
+        return RemoteProject(self._id, self._url(), 0, created=True, born=moment(reply.get("created_at")))
 
     def _adopt(self, found: Mapping[str, Any], project: Project, *, change: bool) -> RemoteProject:
         mark = our_mark(found)
@@ -178,7 +181,8 @@ class LabelStudio:
         if change and changed:
             body = {**changed, "description": wanted["description"], "expert_instruction": wanted["expert_instruction"]}
             self._http.request("PATCH", f"/api/projects/{self._id}/", body=body, what="bring the project up to date")
-        return RemoteProject(self._id, self._url(), int(found.get("task_number") or 0))
+        held = int(found.get("task_number") or 0)
+        return RemoteProject(self._id, self._url(), held, born=moment(found.get("created_at")))
 
     def _url(self) -> str:
         return f"{self._http.origin}/projects/{self._id}/data"
@@ -193,14 +197,17 @@ class LabelStudio:
         ids = list(wanted)
         for start in range(0, len(ids), LOOKUP_SIZE):
             wanted_ids = rule("data.bridge_id", "in_list", ids[start : start + LOOKUP_SIZE], "List")
-            for task in self._tasks([wanted_ids], "id,data,total_predictions,total_annotations,cancelled_annotations"):
-                key = wanted.get(str(task["data"].get("bridge_id")))
-                if key is not None:
-                    answers = int(task["total_annotations"] or 0) + int(task["cancelled_annotations"] or 0)
-                    content = str(task["data"].get("bridge_content", key))
-                    remote = Remote(str(task["id"]), int(task["total_predictions"] or 0), answers, content)
-                    found.setdefault(key, []).append(remote)
+            for tasks, _ in pages(self._http, self._id, [wanted_ids], COUNTS):
+                for task in tasks:
+                    key = wanted.get(str(task["data"].get("bridge_id")))
+                    if key is not None:
+                        found.setdefault(key, []).append(listed(task)[1])
         return found
+
+    def listing(self) -> Iterator[Sequence[tuple[str, Remote]]]:
+        """Every task of the project, in order of id."""
+        for tasks, _ in pages(self._http, self._id, [], COUNTS):
+            yield [listed(task) for task in tasks]
 
     def write(self, records: Sequence[Record]) -> list[Outcome]:
         """Import records as tasks, each with one prediction that pre-fills the page."""
@@ -212,17 +219,26 @@ class LabelStudio:
                 params={"return_task_ids": "true"},
                 body=tasks,
                 what=f"import {len(tasks)} records",
+                batch=True,
             )
+        except TooLarge:
+            raise
         except Refused as error:
             return [Outcome(record.key, "rejected", error.reason, error.remedy) for record in records]
         except UnknownOutcome as error:
-            return [Outcome(record.key, "unknown", error.reason, error.remedy) for record in records]
-        ids = expect(reply, "task_ids", list)
-        if len(ids) != len(records) or expect(reply, "task_count", int) != len(records):
-            reason = f"{self._http.origin}: sent {len(records)} records, but the reply counts {reply['task_count']}"
-            return [Outcome(record.key, "unknown", reason, "run the command again") for record in records]
-        if expect(reply, "prediction_count", int) != sum("predictions" in task for task in tasks):
-            self.repair(records)
+            return [_unknown(record, error) for record in records]
+        try:
+            ids = expect(reply, "task_ids", list)
+            if len(ids) != len(records) or expect(reply, "task_count", int) != len(records):
+                raise UnexpectedReply(
+                    f"{self._http.origin}: sent {len(records)} records, but the reply counts {reply['task_count']}",
+                    remedy="run the command again",
+                )
+            if expect(reply, "prediction_count", int) != sum("predictions" in task for task in tasks):
+                self.repair(records)
+        except ServerError as error:
+            # They were sent, so the error must not look like one of those after which nothing was written.
+            return [_unknown(record, error) for record in records]
         return [Outcome(record.key, "accepted", remote_id=str(i)) for record, i in zip(records, ids, strict=True)]
 
     def _task(self, record: Record) -> dict[str, Any]:
@@ -245,16 +261,36 @@ class LabelStudio:
                 for task in short
                 for prediction in tasks[task["data"]["bridge_id"]]["predictions"]
             ]
-            self._http.request(
-                "POST",
-                f"/api/projects/{self._id}/import/predictions",
-                body=predictions,
-                what=f"send {len(predictions)} lost suggestions again",
-            )
+            self._import_predictions(predictions, f"send the suggestions of {len(short)} records")
         raise ServerError(
             f"{self._http.origin}: the server keeps losing the suggestions of {len(short)} records",
             remedy="stop other imports into this server, then run the command again",
         )
+
+    def _import_predictions(self, predictions: list[dict[str, Any]], what: str) -> None:
+        self._http.request("POST", f"/api/projects/{self._id}/import/predictions", body=predictions, what=what)
+
+    @reading
+    def update(self, records: Sequence[Record]) -> list[Outcome]:
+        """Give tasks the present texts of their records, and the suggestions for them; doubles too."""
+        wanted_ids = rule("data.bridge_id", "in_list", [wire_id(record.key) for record in records], "List")
+        tasks = list(self._tasks([wanted_ids], "id,data")) if records else []
+        outcomes, texts = due(records, tasks, lambda record: self._task(record)["data"])
+        shown = [record for record in records if outcomes[record.key].result == "accepted"]
+        try:
+            refused = show(self._http, self._id, texts)
+            if not self.repair(shown) and texts:
+                # A change writes back the task's counts as they were read before it, so that an answer of that moment
+                # may be missing in them; after an import of predictions the server counts anew.
+                self._import_predictions([], "count the answers again")
+        except UnknownOutcome as error:
+            return [_unknown(r, error) if r in shown else outcomes[r.key] for r in records]
+        return [refused.get(record.key, outcomes[record.key]) for record in records]
+
+    @reading
+    def remove(self, ids: Iterable[str]) -> int:
+        """Delete those of these tasks that nobody has answered, skipped or begun to answer."""
+        return remove(self._http, self._id, ids)
 
     def finish(self) -> int:
         """Nothing is kept twice here."""
@@ -291,33 +327,7 @@ class LabelStudio:
 
     @reading
     def _answered(self, task: Mapping[str, Any]) -> Answered:
-        data = task["data"]
-        key = str(data.get("bridge_key", data["bridge_id"]))
-        content = {"content": str(data["bridge_content"])} if "bridge_content" in data else {}
-        questions = self._questions
-        annotations = []
-        for found in task["annotations"]:
-            cancelled = bool(found.get("was_cancelled"))
-            annotations.append(
-                Annotation(
-                    record=key,
-                    annotator=self._person(found["completed_by"]),
-                    status="discarded" if cancelled else "submitted",
-                    # A skip posts whatever the page held; nobody meant it as an answer.
-                    answers={} if cancelled else to_answers(questions, found.get("result")),
-                    created_at=moment(found["created_at"]),
-                    updated_at=moment(found["updated_at"]),
-                    lead_time_s=found.get("lead_time"),
-                    source={
-                        "server": "label-studio",
-                        "project": self._id,
-                        "task": str(task["id"]),
-                        "id": str(found["id"]),
-                        **content,
-                    },
-                )
-            )
-        return Answered(key, str(task["id"]), tuple(annotations))
+        return answered(task, self._id, self._questions, self._person)
 
     def _person(self, user: object) -> str:
         if not isinstance(user, int):
@@ -397,6 +407,11 @@ class LabelStudio:
     def _tasks(self, rules: list[Rule], include: str) -> Iterator[dict[str, Any]]:
         for tasks, _ in pages(self._http, self._id, rules, {"include": include}):
             yield from tasks
+
+
+def _unknown(record: Record, error: ServerError) -> Outcome:
+    wait_s = error.wait_s if isinstance(error, Busy | UnknownOutcome) else 0.0
+    return Outcome(record.key, "unknown", error.reason, error.remedy, wait_s=wait_s)
 
 
 def our_mark(project: Mapping[str, Any]) -> re.Match[str] | None:

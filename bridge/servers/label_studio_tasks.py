@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 
 from bridge.errors import UnexpectedReply
 from bridge.servers.http import Client
-from bridge.servers.replies import expect
+from bridge.servers.protocol import Remote
+from bridge.servers.replies import expect, reading
 
 PAGE_SIZE = 500
+SWEEPS = 3
 
 Rule: TypeAlias = "dict[str, Any]"
 """One condition of a filter."""
@@ -31,6 +33,9 @@ ANSWERS = {
 }
 """Parameters that list tasks with their annotations."""
 
+COUNTS = {"include": "id,data,total_predictions,total_annotations,cancelled_annotations"}
+"""Parameters that list what :func:`listed` needs. The server gives a task's data whole or not at all."""
+
 
 def rule(column: str, operator: str, value: object, kind: str = "Number") -> Rule:
     """A condition on tasks, as the data manager writes it.
@@ -46,11 +51,35 @@ def pages(
 ) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """Pages of tasks in order of id, each starting behind the last; with the number of tasks still to come.
 
-    Page numbers would shift while people work; ids do not.
+    A list that ends with fewer tasks than it announced is read again, and what was not in it before is given too; no
+    task is given twice.
 
     Raises:
-        UnexpectedReply: a page is short, out of order, or no list of tasks. Nothing was taken from it.
+        UnexpectedReply: a page is short, out of order, or no list of tasks, and nothing was taken from it; or the list
+            ends too early whenever it is read.
     """
+    seen: set[int] = set()
+    for _ in range(SWEEPS):
+        announced, met = 0, 0
+        for tasks, left in _sweep(http, project, rules, parameters):
+            announced = announced or len(tasks) + left
+            met += len(tasks)
+            new = [task for task in tasks if task["id"] not in seen]
+            seen.update(task["id"] for task in new)
+            if new:
+                yield new, left
+        if met >= announced:
+            return
+    raise UnexpectedReply(
+        f"{http.origin}: the list of records announces more than it holds ({SWEEPS} times in a row)",
+        remedy="run the command again when nobody deletes records or answers",
+    )
+
+
+def _sweep(
+    http: Client, project: str, rules: Sequence[Rule], parameters: Mapping[str, str]
+) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    # Page numbers would shift while people work; ids do not.
     last = 0
     while True:
         items = [*rules, rule("id", "greater", last)]
@@ -79,3 +108,19 @@ def pages(
         if left <= 0:
             return
         last = tasks[-1]["id"]
+
+
+@reading
+def listed(task: Mapping[str, Any]) -> tuple[str, Remote]:
+    """A listed task's key, empty where the task is not ours, and what there is to know of it.
+
+    >>> counts = {"total_predictions": 1, "total_annotations": 2, "cancelled_annotations": 0}
+    >>> listed({"id": 7, "data": {"bridge_id": "r1", "bridge_content": "ab12"}, **counts})
+    ('r1', Remote(id='7', suggestions=1, annotations=2, content='ab12'))
+    """
+    data = task["data"]
+    key = str(data.get("bridge_key", data["bridge_id"])) if "bridge_id" in data else ""
+    # A key says what the task shows, where nothing else does: it is the hash then.
+    content = str(data.get("bridge_content", key)) if key else ""
+    answers = int(task["total_annotations"] or 0) + int(task["cancelled_annotations"] or 0)
+    return key, Remote(str(task["id"]), int(task["total_predictions"] or 0), answers, content)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -23,6 +24,7 @@ from bridge.questions import RankingQuestion
 from bridge.records import Record, Value, record_key
 from bridge.servers import argilla, label_studio
 from bridge.servers.answers import why_not
+from bridge.servers.changed import judged, why_unchangeable
 from bridge.servers.protocol import Answered, Capabilities, Outcome, Page, Progress, Project, Remote, RemoteProject
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ CAPABILITIES = Capabilities(
     incremental=True,
 )
 
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+
 Repeated: TypeAlias = Literal["refused", "doubled", "replaced"]
 
 
@@ -48,21 +52,28 @@ class Profile:
         capabilities: what it declares.
         repeated: what a second write of a key does: it is refused, makes a second record, or replaces the first.
         answers_each: how many answers one person may give to one record; 0 is any number.
+        counts: whether ``ensure`` says how many records there are where it must not make or change anything.
+        indexed: whether it has a search index beside its database.
     """
 
     capabilities: Capabilities = CAPABILITIES
     repeated: Repeated = "refused"
     answers_each: int = 0
+    counts: bool = True
+    indexed: bool = False
 
 
 PLAIN = Profile()
 LIKE_LABEL_STUDIO = Profile(label_studio.CAPABILITIES, "doubled")
-LIKE_ARGILLA = Profile(argilla.CAPABILITIES, "replaced", answers_each=1)
+LIKE_ARGILLA = Profile(argilla.CAPABILITIES, "replaced", answers_each=1, counts=False, indexed=True)
 
 
 @dataclass
 class _Held:
-    """One project: its schema, its records by key, and the annotations by their id."""
+    """One project: its schema, its records by their ids, and the annotations by theirs.
+
+    A record whose text was changed has the time of that as ``changed``.
+    """
 
     schema: str
     annotators: int
@@ -70,6 +81,7 @@ class _Held:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     annotations: dict[str, dict[str, Any]] = field(default_factory=dict)
     touched: dict[str, str] = field(default_factory=dict)
+    born: str = ""
 
 
 class MemoryServer:
@@ -123,7 +135,11 @@ class MemoryServer:
             if not create:
                 raise NotFound(f"memory: there is no project {project.title!r}", remedy="run `annobridge push` first")
             held = self._projects[project.title] = _Held(
-                project.template.fingerprint, project.annotators_per_record, project.repeats
+                project.template.fingerprint,
+                project.annotators_per_record,
+                project.repeats,
+                # Two servers made in one moment are two servers all the same.
+                born=f"{self._clock().strftime(_TIME)} {uuid.uuid4().hex[:8]}",
             )
         elif held.schema != project.template.fingerprint:
             raise Conflict(
@@ -141,7 +157,8 @@ class MemoryServer:
             held.repeats = max(held.repeats, project.repeats)
         self._title, self._template = project.title, project.template
         self._save()
-        return RemoteProject(project.title, f"memory:{project.title}", len(held.records), created)
+        count = len(held.records) if create or self.profile.counts else None
+        return RemoteProject(project.title, f"memory:{project.title}", count, created, held.born)
 
     @property
     def _held(self) -> _Held:
@@ -151,14 +168,25 @@ class MemoryServer:
 
     def find(self, keys: Iterable[str]) -> dict[str, list[Remote]]:
         """Which of these keys are there."""
-        answers = Counter(annotation["source"]["task"] for annotation in self._held.annotations.values())
         found: dict[str, list[Remote]] = {}
-        wanted = set(keys)
-        for id_, held in self._held.records.items():
-            if held["key"] in wanted:
-                remote = Remote(id_, len(held["suggestions"]), answers[id_], record_key(held["fields"]))
-                found.setdefault(held["key"], []).append(remote)
+        wanted, records = dict.fromkeys(keys), self._held.records
+        doubled = self.profile.repeated == "doubled"
+        ids = (id_ for id_ in (records if doubled else wanted) if id_ in records and records[id_]["key"] in wanted)
+        for key, remote in self._listed(ids):
+            found.setdefault(key, []).append(remote)
         return found
+
+    def listing(self) -> Iterator[Sequence[tuple[str, Remote]]]:
+        """Every record, in the order in which they were made."""
+        yield self._listed(self._held.records)
+
+    def _listed(self, ids: Iterable[str]) -> list[tuple[str, Remote]]:
+        answers = Counter(annotation["source"]["task"] for annotation in self._held.annotations.values())
+        held = ((id_, self._held.records[id_]) for id_ in ids)
+        return [
+            (record["key"], Remote(id_, len(record["suggestions"]), answers[id_], record_key(record["fields"])))
+            for id_, record in held
+        ]
 
     def write(self, records: Sequence[Record]) -> list[Outcome]:
         """Take records; what becomes of a key that is there already is in the profile."""
@@ -177,6 +205,32 @@ class MemoryServer:
             outcomes.append(Outcome(record.key, "accepted", remote_id=id_))
         self._save()
         return outcomes
+
+    def update(self, records: Sequence[Record]) -> list[Outcome]:
+        """Give records their present text and suggestions; doubles too."""
+        outcomes = []
+        found = self.find(record.key for record in records)
+        for record in records:
+            there = found.get(record.key, [])
+            why = why_unchangeable(record, there=bool(there))
+            outcomes.append(why or Outcome(record.key, "accepted", remote_id=there[0].id))
+            for remote in there if why is None else ():
+                if remote.content != record_key(record.fields):
+                    now = self._now()
+                    self._held.records[remote.id] = {**json.loads(json.dumps(record.to_dict())), "changed": now}
+                    if self.capabilities.incremental:
+                        self._held.touched[remote.id] = now
+        self._save()
+        return outcomes
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Delete those of these records that nobody has answered."""
+        answered = {annotation["source"]["task"] for annotation in self._held.annotations.values()}
+        free = [id_ for id_ in dict.fromkeys(ids) if id_ in self._held.records and id_ not in answered]
+        for id_ in free:
+            del self._held.records[id_]
+        self._save()
+        return len(free)
 
     def repair(self, records: Sequence[Record]) -> int:
         """Give records their suggestions back."""
@@ -197,11 +251,13 @@ class MemoryServer:
     def changes(self, cursor: str = "") -> Iterator[Page]:
         """Records whose answers changed at or after the cursor; all records, where the profile cannot tell."""
         by_id: dict[str, list[Annotation]] = {}
-        for annotation in self._held.annotations.values():
-            by_id.setdefault(annotation["source"]["task"], []).append(Annotation.from_dict(annotation))
+        for line in self._held.annotations.values():
+            annotation = Annotation.from_dict(line)
+            by_id.setdefault(annotation.source["task"], []).append(self._read(annotation))
         newest = max([cursor, *self._held.touched.values()])
         if self.capabilities.incremental:
-            ids = [id_ for id_, when in self._held.touched.items() if when >= cursor and (cursor or id_ in by_id)]
+            touched = [id_ for id_, when in self._held.touched.items() if when >= cursor and id_ in self._held.records]
+            ids = [id_ for id_ in touched if cursor or id_ in by_id]
         elif cursor and newest == cursor:
             return
         else:
@@ -210,6 +266,11 @@ class MemoryServer:
             key_of = {id_: held["key"] for id_, held in self._held.records.items()}
             yield Page([Answered(key_of[id_], id_, tuple(by_id.get(id_, ()))) for id_ in ids], newest)
 
+    def _read(self, annotation: Annotation) -> Annotation:
+        record = self._held.records[annotation.source["task"]]
+        content = judged(record_key(record["fields"]), record.get("changed", ""), annotation.updated_at)
+        return replace(annotation, source={**annotation.source, "content": content})
+
     def progress(self) -> Progress:
         """Counts of records with one answer, and with as many as the project asks for."""
         people: dict[str, int] = {}
@@ -217,7 +278,8 @@ class MemoryServer:
             if annotation["status"] == "submitted":
                 people[annotation["record"]] = people.get(annotation["record"], 0) + 1
         completed = sum(count >= self._held.annotators for count in people.values())
-        return Progress(len(self._held.records), len(people), completed)
+        held = len(self._held.records)
+        return Progress(held, len(people), completed, held if self.profile.indexed else None)
 
     def people(self) -> list[str]:
         """Those with an account, and those who have answered something: here, people need no account."""
@@ -278,7 +340,7 @@ class MemoryServer:
             place += "+"
         first = self._held.annotations.get(place, {}).get("created_at", now)
         annotation = Annotation(
-            record=key,
+            record=self._held.records[key]["key"],
             annotator=annotator,
             status=status,
             answers={} if status == "discarded" else answers,
@@ -290,7 +352,6 @@ class MemoryServer:
                 "project": self._title,
                 "task": key,
                 "id": hashlib.sha256(place.encode()).hexdigest()[:12],
-                "content": record_key(self._held.records[key]["fields"]),
             },
         )
         self._held.annotations[place] = json.loads(json.dumps(annotation.to_dict()))
@@ -322,7 +383,7 @@ class MemoryServer:
         now = self._clock()
         if self._last and now <= (last := datetime.fromisoformat(self._last)):
             now = last + timedelta(microseconds=1)
-        self._last = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._last = now.strftime(_TIME)
         return self._last
 
     def _save(self) -> None:

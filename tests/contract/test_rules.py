@@ -85,3 +85,35 @@ def test_a_server_that_cannot_list_changes_lists_nothing_or_everything(backend: 
     else:
         assert quiet == []
         assert after == {"r0", "r1", "r2"}
+
+
+def test_finding_a_project_counts_its_records_where_that_costs_nothing(
+    backend: Backend, backend_name: str, project: Project
+) -> None:
+    assert backend.connect().ensure(project, create=True).records == 0
+    backend.connect().ensure(project, create=True)
+    server = backend.connect()
+    server.ensure(project, create=True)
+    server.write([record()])
+    assert backend.connect().ensure(project, create=True).records == 1
+    found = backend.connect().ensure(project, create=False).records
+    assert found == (None if backend_name.endswith("argilla") else 1)
+
+
+def test_a_search_index_of_its_own_is_counted(backend: Backend, backend_name: str, project: Project) -> None:
+    server = backend.connect()
+    server.ensure(project, create=True)
+    server.write([record()])
+    assert server.progress().indexed == (1 if backend_name.endswith("argilla") else None)
+
+
+def test_a_changed_text_is_a_change_where_the_server_can_tell(backend: Backend, project: Project) -> None:
+    server = backend.connect()
+    push(server, project, [record(), Record("s", {"prompt": "s", "response": "4"})])
+    backend.person("ann", project).annotate("r", {"rating": 2})
+    server.ensure(project, create=False)
+    cursor = max(page.cursor for page in server.changes())
+    server.update([record("3 + 3?")])
+    server.ensure(project, create=False)
+    changed = [found.key for page in server.changes(cursor) for found in page.records if found.annotations]
+    assert changed == (["r"] if server.capabilities.incremental else [])
