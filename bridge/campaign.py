@@ -5,107 +5,42 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from bridge.annotations import Annotation, newest
 from bridge.config import FILE_NAME, CampaignConfig, ServerConfig, load_config
-from bridge.errors import ConfigError, InputError, UsageError
+from bridge.errors import ConfigError, InputError, NotFound, UsageError
 from bridge.exporting import ExportResult, export_all
+from bridge.exporting.affected import affected
 from bridge.files import Reject, write_lines, write_text
 from bridge.keys import origin
 from bridge.merging import MergeResult, Problem, check_answers, merge
 from bridge.migration import MigrationResult, Side, migrate, moved
 from bridge.reading import RecordReader, read_records
-from bridge.records import Record
+from bridge.records import Record, record_key
+from bridge.results import CheckResult, Progressing, StatusResult, check, silent
 from bridge.servers import connect
-from bridge.servers.protocol import Progress, Project, RemoteProject, Server
+from bridge.servers.protocol import Project, Server
 from bridge.state import State
-from bridge.sync.feedback import Feedback
-from bridge.sync.people import People
-from bridge.sync.pull import PullResult, pull
 from bridge.sync.capabilities import check_capabilities
+from bridge.sync.doctor import Diagnosis, examine
+from bridge.sync.doctor import repair as carry_out
+from bridge.sync.feedback import Feedback
+from bridge.sync.ledger import Ledger, set_aside
+from bridge.sync.pace import pace
+from bridge.sync.people import People
+from bridge.sync.plan import OnChange, PlanResult, new_key, plan
+from bridge.sync.pull import PullResult, pull, usable
 from bridge.sync.push import PushResult, push
+from bridge.sync.reconcile import reconcile, survey, take_over
 from bridge.templates import TaskTemplate, load_template
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Progressing = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and of how much (0 where nobody knows)."""
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    pass
-
-
-@dataclass
-class CheckResult:
-    """What a file would become: how many records would be pushed, and which rows would be rejected, and why.
-
-    ``left_out`` names columns, or cells of them, that would be in no record.
-    """
-
-    records: int = 0
-    repeats: int = 0
-    suggestions: dict[str, int] = field(default_factory=dict)
-    rejects: list[Reject] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as ``--json`` prints it."""
-        return {
-            "records": self.records,
-            "suggestions": self.suggestions,
-            "rejected": len(self.rejects),
-            "rejects": [reject.to_dict() for reject in self.rejects[:100]],
-            "left_out": self.left_out,
-        }
-
-
-@dataclass
-class StatusResult:
-    """How far a campaign is, on the server and in the store.
-
-    ``last_pull`` is up to when the server was last asked: empty where it had no answers to show, None before any pull.
-    """
-
-    project: RemoteProject
-    progress: Progress
-    answers: dict[str, Counter[str]]
-    last_pull: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as ``--json`` prints it."""
-        return {
-            "project": self.project.id,
-            "url": self.project.url,
-            "records": self.progress.records,
-            "answered": self.progress.answered,
-            "completed": self.progress.completed,
-            "annotators": {person: dict(counts) for person, counts in sorted(self.answers.items())},
-            "last_pull": self.last_pull,
-        }
-
-
-def check(reader: RecordReader, template: TaskTemplate, progress: Progressing = _silent) -> CheckResult:
-    """Read all records and keep none: what would be pushed, and what would be rejected."""
-    result = CheckResult()
-    suggested: Counter[str] = Counter()
-    for record in reader:
-        result.records += 1
-        result.repeats = max(result.repeats, template.repeats(record.fields))
-        suggested.update(suggestion.question for suggestion in record.suggestions)
-        if result.records % 5000 == 0:
-            progress("reading", result.records, 0)
-    result.suggestions = dict(sorted(suggested.items()))
-    result.rejects = reader.rejects
-    result.left_out = reader.left_out
-    return result
 
 
 class Campaign:
@@ -134,7 +69,7 @@ class Campaign:
         flags: Mapping[str, Any] | None = None,
         *,
         server: Server | None = None,
-        progress: Progressing = _silent,
+        progress: Progressing = silent,
     ) -> None:
         self.folder = Path(folder)
         path = self.folder / FILE_NAME
@@ -154,13 +89,25 @@ class Campaign:
         return load_template(self.folder / name if name.endswith((".yaml", ".yml")) else name)
 
     def records(self) -> RecordReader:
-        """The campaign's records, freshly read."""
+        """The campaign's records, freshly read, under the keys that they have on the server."""
+        with self.state.reading() as ledger:
+            beside = ledger.renamed()
+
+        def key_there(record: Record) -> Record:
+            other = new_key(record.key, record_key(record.fields))
+            return replace(record, key=other) if other in beside else record
+
+        return self._rows(key_there if beside else None)
+
+    def _rows(self, rename: Callable[[Record], Record] | None = None) -> RecordReader:
         where = self.config.records
-        return read_records(self.folder / where.path, self.template, id_column=where.id, mapping=where.map)
+        return read_records(
+            self.folder / where.path, self.template, id_column=where.id, mapping=where.map, rename=rename
+        )
 
     def check(self) -> CheckResult:
         """Read the records without a server; rejected rows go to ``out/rejects.jsonl``."""
-        result = check(self.records(), self.template, self._progress)
+        result = check(self._rows(), self.template, self._progress)
         self._write_rejects(result.rejects)
         return result
 
@@ -186,22 +133,60 @@ class Campaign:
         finally:
             server.close()
 
-    def push(self) -> PushResult:
+    def plan(self, *, on_change: OnChange | None = None, recreate: bool = False) -> PlanResult:
+        """What a push would do with each record, and what it would cost; nothing is written to the server.
+
+        Args:
+            on_change: what a push would do with records whose text changed after people answered it.
+            recreate: whether it would send again what somebody deleted there.
+
+        Raises:
+            InputError: the file cannot be read.
+            ServerError: the server cannot be asked.
+        """
+        project = self._project()
+        reader = self._rows()
+        with self.state.alone("plan") as ledger, self._connected(project) as server:
+            try:
+                remote = server.ensure(project, create=False)
+            except NotFound:
+                result = plan(server, None, self._counted(reader))
+            else:
+                target = ledger.target(*self._place, remote)
+                reconcile(server, target, remote)
+                counted = self._counted(reader)
+                result = plan(server, target, counted, on_change=on_change, recreate=recreate)
+                result.project = remote.id
+        result.rejected, result.left_out = reader.rejects, reader.left_out
+        return result
+
+    def push(self, *, on_change: OnChange | None = None, recreate: bool = False) -> PushResult:
         """Send the records that the server does not have yet.
 
         The whole file is read and checked first, so that a broken file sends nothing at all.
 
+        Args:
+            on_change: what becomes of records whose text changed after people answered it: ``new`` sends them as
+                other records, ``stale`` shows the new text and no longer counts those answers, ``keep`` leaves them.
+                By default nothing is done with them, and they are named.
+            recreate: send again what somebody deleted on the server.
+
         Raises:
             InputError: the file cannot be read.
+            Held: somebody else is at work in this folder.
             ServerError: the server cannot be used; run it again, nothing is sent twice.
         """
         checked = self.check()
         project = self._project(checked.repeats)
-        with self.state.alone(), self._connected(project) as server:
+        with self.state.alone("push") as ledger, self._connected(project) as server:
             result = push(
                 server,
                 project,
-                self.records(),
+                self._rows(),
+                ledger=ledger,
+                place=self._place,
+                on_change=on_change,
+                recreate=recreate,
                 tick=lambda done: self._progress("pushing", done, checked.records),
             )
         refused = result.rejected
@@ -209,7 +194,6 @@ class Campaign:
         result.left_out = checked.left_out
         if refused:
             self._write_rejects(result.rejected)
-        self.state.remember(self._identity(result.project), self._cursor(result.project))
         return result
 
     def pull(self, *, full: bool = False) -> PullResult:
@@ -222,63 +206,140 @@ class Campaign:
 
         Raises:
             NotFound: nothing was pushed yet.
+            Held: somebody else is at work in this folder.
             ServerError: the sweep broke off; run it again.
         """
         project = self._project()
-        with self.state.alone(), self._connected(project) as server:
+        with self.state.alone("pull") as ledger, self._connected(project) as server:
             remote = server.ensure(project, create=False)
+            target = ledger.target(*self._place, remote)
+            gone: list[str] = []
+            if remote.records is not None and remote.records < target.count("sent") + target.extra:
+                # Records were deleted there, which no list of changes tells.
+                gone, full = take_over(target, survey(server)).gone, True
+            feedback = self._feedback((self.config.server.kind, remote.id), ledger)
             result = pull(
                 server,
                 remote.id,
-                self._feedback((self.config.server.kind, remote.id)),
+                feedback,
                 self._side(project).people,
-                cursor="" if full else self._cursor(remote) or "",
+                cursor="" if full else usable(target.cursor, self.state.clock.time()),
                 tick=lambda done: self._progress("pulling", done, 0),
             )
-        self.state.remember(self._identity(remote), result.cursor)
-        if result.records:
-            changed = set(result.records)
-            problems = self._problems()
-            write_problems(problems, self.out)
-            result.problems = [problem.to_dict() for problem in problems if problem.record in changed]
+            target.pulled(result.cursor)
+            result.gone = gone
+            if result.records:
+                self._check_changed(result, feedback)
+                result.exported = affected(self._exported_to(ledger), result.records)
         return result
 
-    def _problems(self) -> list[Problem]:
-        """What is wrong with the answers pulled so far, conditions such as "required when" included."""
-        try:
-            records = {record.key: record for record in self._counted_records()}
-        except InputError:  # the file may be elsewhere today; what needs no record is checked all the same
-            records = {}
+    def _check_changed(self, result: PullResult, feedback: Feedback) -> None:
+        """Check the answers to records that changed; what is wrong with others stands in the file already."""
+        changed = set(result.records)
+        records: dict[str, Record] = {}
+        with suppress(InputError):  # the file may be elsewhere today; what needs no record is checked all the same
+            for record in self.records():
+                if record.key in changed:
+                    records[record.key] = record
+                    if len(records) == len(changed):
+                        break
         problems: list[Problem] = []
-        for annotation in self.annotations():
-            record = records.get(annotation.record)
-            shown = (record.fields, self.template.prefilled(record)) if record else (None, None)
-            problems += check_answers(annotation, self.template, *shown)[1]
-        return problems
+        for annotation in newest(feedback.of(changed)):
+            shown = records.get(annotation.record)
+            given = (shown.fields, self.template.prefilled(shown)) if shown else (None, None)
+            problems += check_answers(annotation, self.template, *given)[1]
+        result.problems = [problem.to_dict() for problem in problems]
+        write_problems([*self._problems_of_others(changed), *result.problems], self.out)
+
+    def _problems_of_others(self, changed: Container[str]) -> list[dict[str, Any]]:
+        try:
+            lines = (self.out / "problems.jsonl").read_bytes().splitlines()
+            return [problem for problem in map(json.loads, lines) if problem["record"] not in changed]
+        except (OSError, ValueError, TypeError, KeyError):
+            return []  # it can be made again by `merge`
+
+    def _exported_to(self, ledger: Ledger) -> list[Path]:
+        return [self.folder / folder for folder in json.loads(ledger.note("exports") or '["out"]')]
 
     def status(self) -> StatusResult:
-        """Counts from the server, and answers per annotator from the last pull."""
+        """Counts from the server, and what is known from the last pull."""
         project = self._project()
         with self._connected(project) as server:
             remote = server.ensure(project, create=False)
             progress = server.progress()
+        with self.state.reading() as ledger:
+            target = ledger.target(*self._place, remote) if ledger.path else None
+            unsettled = target.count("sending", "unknown") if target else 0
+            last_pull, pulled_at = (target.cursor, target.pulled_at) if target else (None, None)
+            busy, since = ledger.holder() or ("", 0)
+        annotations = self.annotations()
         answers: dict[str, Counter[str]] = {}
-        for annotation in self.annotations():
+        for annotation in annotations:
             if not annotation.deleted:
                 answers.setdefault(annotation.annotator, Counter())[annotation.status] += 1
-        return StatusResult(remote, progress, answers, self._cursor(remote))
+        given = [a.updated_at for a in annotations if a.status == "submitted" and not a.deleted]
+        left = progress.records * self.config.annotators_per_record - len(given)
+        unresolved: set[str] = set()
+        with suppress(InputError):
+            merged = merge(annotations, self.template, self.records(), quorum=self.config.merge.quorum)
+            unresolved = {case.record for case in merged.unresolved}
+        now = datetime.fromtimestamp(self.state.clock.time(), UTC)
+        return StatusResult(
+            remote,
+            progress,
+            answers,
+            last_pull,
+            pulled_at,
+            len(unresolved),
+            pace(given, left, now),
+            unsettled,
+            f"{busy}, since {since:.0f} s" if busy else "",
+        )
+
+    def doctor(self, *, repair: bool = False, rebuild: bool = False) -> Diagnosis:
+        """Compare the ledger with the server and its search index.
+
+        Args:
+            repair: carry out the repairs that the findings name.
+            rebuild: make the ledger anew from the server first; the old one stays as ``ledger.before-rebuild.db``.
+
+        Raises:
+            NotFound: nothing was pushed yet.
+            LedgerError: the ledger cannot be used, and ``rebuild`` was not asked for.
+            ServerError: the server cannot be listed.
+        """
+        project = self._project()
+        if rebuild:
+            set_aside(self.state.path)
+        with self.state.alone("doctor") as ledger, self._connected(project) as server:
+            # Bringing a project up to date mends its search index too.
+            remote = server.ensure(project, create=False)
+            target = ledger.target(*self._place, remote)
+            if rebuild:
+                take_over(target, survey(server))
+                self._feedback(ledger=ledger)
+            suggested = [r.key for r in self.records() if r.suggestions or self.template.prefilled(r)]
+            diagnosis, found = examine(server, target, suggested)
+            if rebuild:
+                diagnosis.repaired.append("made the ledger anew from the server")
+            if repair and any(finding.mendable for finding in diagnosis.findings):
+                if any(finding.kind == "index" for finding in diagnosis.findings):
+                    server.ensure(self._project(self.check().repeats), create=True)
+                carry_out(server, target, diagnosis, found, self.records())
+                diagnosis.findings = examine(server, target, suggested)[0].findings
+        return diagnosis
 
     def annotations(self, *, history: bool = False) -> list[Annotation]:
         """The answers pulled so far: one per person and record, or every revision.
 
         Only answers of the project that was last pushed to or pulled from; a folder may have seen others.
         """
-        state = self.state.load()
-        ours = (state.get("server"), state.get("project"))
+        last = self.state.last()
+        ours = (last.get("server"), last.get("project"))
         everything = [
             annotation
             for annotation in self._feedback().history
-            if not state or (annotation.source.get("server"), annotation.source.get("project")) == ours
+            if not last or (annotation.source.get("server"), annotation.source.get("project")) == ours
         ]
         return everything if history else newest(everything)
 
@@ -288,15 +349,15 @@ class Campaign:
 
     def merge(self) -> MergeResult:
         """Merge the answers; writes ``out/merged.jsonl`` and, for answers that cannot count, ``out/problems.jsonl``."""
-        return self._merge(self._counted_records())
+        return self._merge(self._counted(self.records()))
 
     def _merge(self, records: Iterable[Record]) -> MergeResult:
         result = merge(self.annotations(), self.template, records, quorum=self.config.merge.quorum)
         write_merged(result, self.out / "merged.jsonl")
         return result
 
-    def _counted_records(self) -> Iterator[Record]:
-        for number, record in enumerate(self.records(), 1):
+    def _counted(self, records: Iterable[Record]) -> Iterator[Record]:
+        for number, record in enumerate(records, 1):
             yield record
             if number % 5000 == 0:
                 self._progress("reading", number, 0)
@@ -316,18 +377,28 @@ class Campaign:
         Raises:
             ExportError: no row can be made; nothing was written.
         """
-        records = list(self._counted_records())
+        records = list(self._counted(self.records()))
         merged = self._merge(records)
-        return export_all(
+        folder = Path(out) if out else self.out
+        results = export_all(
             [export_kind(kind) for kind in kinds or self.config.exports.to],
             records,
             merged.merged,
             self.template,
-            out or self.out,
+            folder,
             tuple(formats or self.config.exports.formats),
             self.annotations(),
             merge_rule=merged.rule,
         )
+        self._remember_export(folder)
+        return results
+
+    def _remember_export(self, folder: Path) -> None:
+        """Keep where training sets are, so that a pull can say which of their rows it affects."""
+        if self.state.path.exists():
+            with self.state.reading() as ledger:
+                folders = sorted({*map(str, self._exported_to(ledger)), str(folder.resolve())})
+                ledger.set_note("exports", json.dumps(folders))
 
     def migrate(
         self,
@@ -375,7 +446,7 @@ class Campaign:
             with old.opened() as there:
                 remote = there.ensure(old.project, create=False)
             return MigrationResult(remote, PushResult(remote), nothing_to_do=True)
-        with self.state.alone():
+        with self.state.alone("migrate") as ledger:
             result = migrate(
                 old,
                 new,
@@ -388,7 +459,8 @@ class Campaign:
             )
             write_lines(self.out / "migration.jsonl", [finding.to_dict() for finding in result.findings])
             # The next pull sweeps everything: what is written for others does not move every server's clock.
-            self.state.remember({"server": new.config.kind, "origin": new.origin, "project": result.project.id}, "")
+            moved_to = {"server": new.config.kind, "origin": new.origin, "project": result.project.id}
+            self.state.remember(ledger, moved_to, "")
             write_text(self.folder / "campaign.before-migration.yaml", before)
             write_text(path, after)
             self.state.settle()
@@ -398,28 +470,27 @@ class Campaign:
     def _side(self, project: Project) -> Side:
         return Side(self.config.server, project, self.state.folder, self._server, self.state.adopted())
 
-    def _feedback(self, project: tuple[str, str] | None = None) -> Feedback:
-        return Feedback(self.state.folder / "feedback.jsonl", project)
+    def _feedback(self, project: tuple[str, str] | None = None, ledger: Ledger | None = None) -> Feedback:
+        return Feedback(self.state.folder / "feedback.jsonl", project, ledger=ledger)
 
-    def _identity(self, remote: RemoteProject) -> dict[str, str]:
+    @property
+    def _place(self) -> tuple[str, str]:
+        """The server's kind and address, as the ledger knows it."""
         url = self.config.server.url
-        return {"server": self.config.server.kind, "origin": origin(url) if url else "", "project": remote.id}
-
-    def _cursor(self, remote: RemoteProject) -> str | None:
-        return None if remote.created else self.state.cursor(self._identity(remote))
+        return self.config.server.kind, origin(url) if url else ""
 
 
 def write_merged(result: MergeResult, path: Path) -> None:
     """Write ``merged.jsonl``, and beside it ``problems.jsonl`` if any answer could not count."""
     write_lines(path, [merged.to_dict() for merged in result.merged])
-    write_problems(result.problems, path.parent)
+    write_problems([problem.to_dict() for problem in result.problems], path.parent)
 
 
-def write_problems(problems: Sequence[Problem], folder: Path) -> None:
+def write_problems(problems: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write ``problems.jsonl``; where there is nothing to say, an old one is emptied and no new one made."""
     path = folder / "problems.jsonl"
     if problems or path.exists():
-        write_lines(path, [problem.to_dict() for problem in problems])
+        write_lines(path, problems)
 
 
 def export_kind(kind: str) -> Literal["sft", "dpo"]:

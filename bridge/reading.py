@@ -37,6 +37,7 @@ def read_records(
     *,
     id_column: str | None = None,
     mapping: Mapping[str, str] | None = None,
+    rename: Callable[[Record], Record] | None = None,
 ) -> RecordReader:
     """Read the records of a data file for a template.
 
@@ -50,6 +51,7 @@ def read_records(
         template: what the fields and suggestions must fit.
         id_column: the column (in a record, the piece of metadata) that is the key.
         mapping: template name to column, such as ``{"prompt": "instruction", "rating.score": "confidence"}``.
+        rename: gives a good record another key.
 
     Raises:
         InputError: the file cannot be read at all; also while iterating, at the first wrong byte.
@@ -65,7 +67,7 @@ def read_records(
     >>> reader.rows, reader.rejects[0].line, reader.rejects[0].reason
     (2, 2, 'response: missing')
     """
-    return RecordReader(read_rows(path), template, id_column=id_column, mapping=mapping)
+    return RecordReader(read_rows(path), template, id_column=id_column, mapping=mapping, rename=rename)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class RecordReader:
         *,
         id_column: str | None = None,
         mapping: Mapping[str, str] | None = None,
+        rename: Callable[[Record], Record] | None = None,
     ) -> None:
         self.rows = 0
         self.rejects: list[Reject] = []
@@ -114,6 +117,8 @@ class RecordReader:
         head = list(islice(source, _HEAD))
         self._check_columns(rows, head)
         self._records = self._read(chain(head, source))
+        if rename is not None:
+            self._records = map(rename, self._records)
 
     def __iter__(self) -> Iterator[Record]:
         return self._records

@@ -1,26 +1,15 @@
-"""What a campaign's folder keeps between commands: which project it worked with last, and up to where it was pulled.
-
-It is a cache. Without it the next pull sweeps everything, and nothing is lost.
-"""
+"""What a campaign's folder keeps between commands: the ledger, and whether the campaign was adopted."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from bridge.annotations import utc
-from bridge.errors import StoreError, ValueRejected
-from bridge.files import write_text
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None  # type: ignore[assignment]
-
+from bridge.clock import SYSTEM, Clock
+from bridge.servers.protocol import RemoteProject
+from bridge.sync.ledger import FILE_NAME, Ledger
 
 ADOPTED = "adopted.json"
 """The note in a campaign that was made from somebody's project, until it is moved to a project of its own."""
@@ -31,77 +20,50 @@ class State:
 
     >>> import tempfile
     >>> state = State(Path(tempfile.mkdtemp(), ".annobridge"))
-    >>> sums = {"server": "memory", "project": "7"}
-    >>> state.remember(sums, "2026-01-02T03:04:05.000000Z")
-    >>> state.cursor(sums), state.cursor({**sums, "project": "8"})
-    ('2026-01-02T03:04:05.000000Z', None)
+    >>> with state.alone("push") as ledger:
+    ...     state.remember(ledger, {"server": "memory", "origin": "", "project": "7"}, "2026-01-02T03:04:05.000000Z")
+    >>> state.last()
+    {'server': 'memory', 'origin': '', 'project': '7'}
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, clock: Clock = SYSTEM) -> None:
         self.folder = folder
-        self._path = folder / "state.json"
+        self.clock = clock
+        self.path = folder / FILE_NAME
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nobody else pushes or pulls in this folder meanwhile: two pushes at once would send everything twice.
+    def alone(self, what: str) -> Iterator[Ledger]:
+        """The ledger, with nobody else at work in this folder meanwhile.
 
         Raises:
-            StoreError: somebody does, or the folder cannot be written.
+            Held: somebody is.
+            StoreError: the folder cannot be written, or the ledger cannot be used.
         """
-        path = self.folder / "lock"
+        ledger = Ledger(self.path, clock=self.clock)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            file = path.open("a")
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}", remedy="make the campaign's folder writable") from None
-        with file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise StoreError(
-                        f"{self.folder.parent}: another annobridge is pushing or pulling in this folder",
-                        remedy="wait until it is done; the lock goes with it",
-                    ) from None
-            yield
+            with ledger.alone(what):
+                yield ledger
+        finally:
+            ledger.close()
 
-    def load(self) -> dict[str, Any]:
-        """What was remembered last; empty before the first push.
-
-        Raises:
-            StoreError: the file is damaged.
-        """
+    @contextmanager
+    def reading(self) -> Iterator[Ledger]:
+        """The ledger, to be looked at; an empty one in memory where there is none yet."""
+        ledger = Ledger(self.path if self.path.exists() else None, clock=self.clock)
         try:
-            state = json.loads(self._path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, RecursionError):
-            raise StoreError(
-                f"{self._path}: cannot be read", remedy="delete it: the next pull sweeps everything"
-            ) from None
-        return state if isinstance(state, dict) else {}
+            yield ledger
+        finally:
+            ledger.close()
 
-    def cursor(self, project: dict[str, str]) -> str | None:
-        """Where the next pull of a project starts: an empty text is the beginning, None says it was never pulled."""
-        state = self.load()
-        if not all(state.get(name) == value for name, value in project.items()):
-            return None
-        cursor = state.get("cursor")
-        try:
-            cursor = None if cursor is None else utc(str(cursor))
-        except ValueRejected:
-            return ""
-        # A cursor from the future would hide all that happens until then.
-        tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-        return cursor if cursor is None or "2000" < cursor < tomorrow else ""
+    def last(self) -> dict[str, str]:
+        """Server, origin and id of the project that was worked with last; empty before the first push."""
+        with self.reading() as ledger:
+            return ledger.last()
 
-    def remember(self, project: dict[str, str], cursor: str | None) -> None:
-        """Keep which project it was, and where its next pull starts.
-
-        Raises:
-            StoreError: the file cannot be written; it is as it was.
-        """
-        write_text(self._path, json.dumps({**project, "cursor": cursor}, indent=2) + "\n")
+    def remember(self, ledger: Ledger, project: dict[str, str], cursor: str) -> None:
+        """Keep which project it is, and where its next pull starts, without having asked the server."""
+        remote = RemoteProject(project["project"], "", None)
+        ledger.target(project["server"], project["origin"], remote).pulled(cursor)
 
     def adopted(self) -> str:
         """The id of the project that this campaign was adopted from; empty for every other campaign."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from bridge.errors import (
     Conflict,
     ExportError,
     InputError,
+    LedgerError,
     NotFound,
     StoreError,
     TemplateError,
@@ -188,13 +191,20 @@ def test_a_push_between_two_pulls_keeps_the_place(folder: Folder) -> None:
     assert folder.open().pull().full is False
 
 
-def test_a_lost_state_costs_a_full_sweep_and_nothing_else(folder: Folder) -> None:
+def test_a_lost_ledger_costs_a_full_sweep_and_nothing_else(folder: Folder) -> None:
     folder.open().push()
     folder.answer("a", "ann", 5, "correct")
     folder.open().pull()
-    (folder.path / ".annobridge" / "state.json").unlink()
+    lose_ledger(folder)
     result = folder.open().pull()
     assert (result.full, result.changes.new, result.changes.unchanged) == (True, 0, 1)
+    pushed = folder.open().push()
+    assert (pushed.sent, pushed.present) == (0, 3)
+
+
+def lose_ledger(folder: Folder) -> None:
+    for path in (folder.path / ".annobridge").glob("ledger.db*"):
+        path.unlink()
 
 
 def test_another_project_is_swept_from_the_beginning(folder: Folder) -> None:
@@ -337,27 +347,36 @@ def test_a_title_that_no_label_studio_takes_is_refused_before_anything_is_sent(
 # -- damage
 
 
-@pytest.mark.parametrize("content", ["", "{", "\0", "\ud7ff{"])
-@pytest.mark.parametrize("command", ["push", "pull", "status"])
-def test_a_damaged_state_is_an_error_that_says_what_to_do(folder: Folder, command: str, content: str) -> None:
+@pytest.mark.parametrize("damage", ["overwritten", "cut", "other"])
+@pytest.mark.parametrize("command", ["plan", "push", "pull", "status", "doctor"])
+def test_a_damaged_ledger_is_an_error_that_says_what_to_do(folder: Folder, command: str, damage: str) -> None:
     folder.open().push()
-    path = folder.path / ".annobridge" / "state.json"
-    path.write_text(content, encoding="utf-8")
-    with pytest.raises(StoreError) as caught:
+    path = folder.path / ".annobridge" / "ledger.db"
+    if damage == "other":
+        path.unlink()
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE mine (x)")
+    else:
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"\0garbage" * 1000)
+    with pytest.raises(LedgerError, match=r"ledger\.db: ") as caught:
         getattr(folder.open(), command)()
-    assert caught.value.reason == f"{path}: cannot be read"
-    assert caught.value.remedy.startswith("delete it")
-    path.unlink()
+    assert caught.value.remedy == "make it anew: annobridge doctor --rebuild"
+    assert folder.open().doctor(rebuild=True).healthy
+    assert folder.open().push().sent == 0
     assert getattr(folder.open(), command)()
 
 
-@pytest.mark.parametrize("content", ["[]", "5", "null", "{}", '{"cursor": 5}', '{"project": ["Sums"], "cursor": "x"}'])
-def test_a_state_of_another_shape_means_a_full_sweep(folder: Folder, content: str) -> None:
+def test_a_newer_ledger_is_left_alone(folder: Folder) -> None:
     folder.open().push()
-    folder.answer("a", "ann", 5, "correct")
-    (folder.path / ".annobridge" / "state.json").write_text(content)
-    result = folder.open().pull()
-    assert (result.full, result.changes.new) == (True, 1)
+    path = folder.path / ".annobridge" / "ledger.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(LedgerError, match="written by a newer annobridge") as caught:
+        folder.open().push()
+    assert "annobridge doctor --rebuild" in caught.value.remedy
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (99,)
 
 
 def test_damaged_feedback_stops_every_command_that_needs_it(folder: Folder) -> None:

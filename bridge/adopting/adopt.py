@@ -154,7 +154,7 @@ def adopt(
     fresh = draft(shape, _template_name(original.title), found)
     text = yaml_of(fresh, f"{kind}, {original.title!r}", shape.notes)
     parse_template(parse_yaml(text, str(folder.path / TEMPLATE), UsageError))
-    with folder.state.alone():
+    with folder.state.alone("adopt") as ledger:
         result = AdoptResult(folder.path, original.id, original.title, original.url)
         result.dropped += shape.left
         result.notes += shape.notes
@@ -170,7 +170,7 @@ def adopt(
                 records.setdefault(place.key, place.record)
         write_lines(folder.path / RECORDS, [record.to_dict() for record in records.values()])
         write_lines(folder.path / "out" / "not_adopted.jsonl", [case.to_dict() for case in result.dropped])
-        folder.state.remember(identity, "")
+        folder.state.remember(ledger, identity, "")
         server = {"kind": kind, "url": url, "key_env": key_env}
         server |= {"workspace": original.workspace} if original.workspace else {}
         folder.write_config(original, template, server | ({"allow_http": True} if allow_http else {}))

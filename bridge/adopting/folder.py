@@ -55,7 +55,7 @@ class Folder:
         try:
             before = json.loads(self._mark.read_bytes())
         except FileNotFoundError:
-            files = (FILE_NAME, TEMPLATE, RECORDS, ".annobridge/state.json", ".annobridge/feedback.jsonl")
+            files = (FILE_NAME, TEMPLATE, RECORDS, ".annobridge/ledger.db", ".annobridge/feedback.jsonl")
             there = [name for name in files if (self.path / name).exists()]
             if there:
                 raise UsageError(

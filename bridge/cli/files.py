@@ -31,10 +31,10 @@ def check(file: str | None, rejects: str | None, folder: str, as_json: bool, **f
     Example:
       annobridge check answers.jsonl --template review --map prompt=instruction
     """
-    from bridge.campaign import check as check_records
     from bridge.config import FILE_NAME
     from bridge.files import write_lines
     from bridge.reading import read_records
+    from bridge.results import check as check_records
     from bridge.templates import load_template
 
     if file and flags["set__template"]:

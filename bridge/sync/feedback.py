@@ -172,6 +172,17 @@ class Feedback:
         places = {row[0]: row[1:3] for row in rows if self.project in (None, row[3:5])}
         return {(a := self._at(*place)).source.get("id", ""): a for place in places.values()}
 
+    def of(self, records: Iterable[str]) -> list[Annotation]:
+        """The last revision of every answer to these records, in the order in which they were stored."""
+        query = (
+            "SELECT start, length, server, project, record, task, id FROM answers "
+            "WHERE record IN (SELECT value FROM json_each(?)) ORDER BY start"
+        )
+        with self._ledger.guarded():
+            rows = self._ledger.db.execute(query, (json.dumps([_text(record) for record in records]),)).fetchall()
+        places = {row[2:]: row[:2] for row in rows if self.project in (None, row[2:4])}
+        return [self._at(*place) for place in sorted(places.values())]
+
     # Comparing and adding
 
     def update(self, record: str, task: str, annotations: Iterable[Annotation]) -> tuple[Changes, list[Annotation]]:

@@ -303,6 +303,18 @@ class Ledger:
             row = self.db.execute("SELECT server, origin, remote FROM projects ORDER BY used DESC LIMIT 1").fetchone()
         return {} if row is None else dict(zip(("server", "origin", "project"), row, strict=True))
 
+    def renamed(self) -> set[str]:
+        """Keys, in the project of :meth:`last`, of texts that were sent beside an older one.
+
+        See :func:`bridge.sync.plan.new_key`.
+        """
+        with self.guarded():
+            found = self.db.execute(
+                "SELECT key, content FROM records WHERE key LIKE '%@________' AND state NOT IN ('planned', 'rejected') "
+                "AND project = (SELECT id FROM projects ORDER BY used DESC LIMIT 1)"
+            ).fetchall()
+        return {key for key, content in found if content.startswith(key[-8:])}
+
     # Notes
 
     def note(self, name: str) -> str:
@@ -310,6 +322,11 @@ class Ledger:
         with self.guarded():
             row = self.db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row[0])
+
+    def set_note(self, name: str, value: str) -> None:
+        """Remember a text."""
+        with self.transaction() as db:
+            db.execute("REPLACE INTO notes VALUES (?, ?)", (name, value))
 
 
 class Target:
@@ -378,15 +395,6 @@ class Target:
         step = max(1, self.count("sent") // count)
         query = "SELECT * FROM known WHERE project = ? AND state = 'sent' ORDER BY key LIMIT 1 OFFSET ?"
         return [row for number in range(count) for row in self._rows(query, number * step)]
-
-    def renamed(self) -> dict[str, str]:
-        """Keys that were given to a changed text beside the old one (see :func:`bridge.sync.plan.new_key`)."""
-        with self.ledger.guarded():
-            found = self.ledger.db.execute(
-                "SELECT key, content FROM records WHERE project = ? AND key LIKE '%@________' AND state != 'rejected'",
-                (self._id,),
-            ).fetchall()
-        return {key: content for key, content in found if content.startswith(key[-8:])}
 
     def plan(self, records: Iterable[tuple[str, str]]) -> None:
         """Note that these keys, with these contents, are to be sent."""
@@ -471,3 +479,27 @@ class Target:
             extra = total - len(there)
             db.execute("UPDATE projects SET extra = ? WHERE id = ?", (extra, self._id))
         return gone
+
+
+def set_aside(path: Path) -> None:
+    """Move a ledger away, usable or not, so that the next one is made anew; it is kept beside it.
+
+    Raises:
+        Held: somebody is at work with it.
+        StoreError: it cannot be moved.
+    """
+    if path.exists():
+        with suppress(LedgerError):
+            old = Ledger(path)
+            try:
+                with old.alone("doctor --rebuild"):
+                    pass
+            finally:
+                old.close()
+    try:
+        for ending in ("", "-wal", "-shm"):
+            old_file = path.with_name(path.name + ending)
+            if old_file.exists():
+                old_file.replace(path.with_name(f"ledger.before-rebuild.db{ending}"))
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}", remedy="make the campaign's folder writable") from None

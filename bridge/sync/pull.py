@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bridge.annotations import Annotation
+from bridge.annotations import Annotation, utc
+from bridge.errors import ValueRejected
 from bridge.servers.protocol import Server
 from bridge.sync.feedback import Changes, Feedback
 from bridge.sync.people import People
@@ -17,7 +19,9 @@ class PullResult:
     """What a pull brought: counts of answers, whose records changed, and where the next pull may start.
 
     ``problems`` is what is wrong with answers to those records (lines of ``problems.jsonl``); who knows the template
-    fills it in. ``note`` says where the cost came from, on a server that cannot list what changed.
+    fills it in. ``note`` says where the cost came from, on a server that cannot list what changed. ``gone`` are keys of
+    records that somebody deleted on the server, where that was noticed; ``exported`` are rows of training sets that
+    were made before and rest on answers that have changed (see :func:`bridge.exporting.affected.affected`).
     """
 
     changes: Changes
@@ -26,6 +30,8 @@ class PullResult:
     records: list[str] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
     note: str = ""
+    gone: list[str] = field(default_factory=list)
+    exported: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -35,7 +41,29 @@ class PullResult:
             "records_changed": len(self.records),
             "problems": len(self.problems),
             "note": self.note,
+            "gone": self.gone[:100],
+            "exported": self.exported,
         }
+
+
+def usable(cursor: str | None, now: float) -> str:
+    """A remembered cursor; empty, which sweeps everything, where it cannot be one.
+
+    A cursor is a server's time. One from the future would hide all that happens until then.
+
+    Args:
+        cursor: as it was remembered.
+        now: this machine's time, in seconds since 1970.
+
+    >>> usable("2026-01-02T03:04:05.000000Z", 1.8e9), usable("9999-01-01T00:00:00.000000Z", 1.8e9), usable("x", 1.8e9)
+    ('2026-01-02T03:04:05.000000Z', '', '')
+    """
+    try:
+        cursor = utc(cursor) if cursor else ""
+    except ValueRejected:
+        return ""
+    tomorrow = (datetime.fromtimestamp(now, UTC) + timedelta(days=1)).isoformat()
+    return cursor if "2000" < cursor < tomorrow else ""
 
 
 def pull(

@@ -43,12 +43,12 @@ CALM = 8
 class PushResult:
     """What became of each record.
 
-    ``sent`` are new on the server, ``present`` were there already (``repaired`` of them without their suggestions),
-    ``updated`` show a new text now, ``kept`` stay as they were by request. ``rejected`` say why they are not there,
-    and ``unknown`` keys may or may not be there: the next push looks them up first. ``changed`` keys are there with
-    another text, which people answered: nothing was done with them. ``gone`` keys were sent before, and somebody
-    deleted them: they are not sent again. ``doubled`` keys are there more than once, which only another push at the
-    same time can have caused. ``left_out`` names columns of the file, or cells of them, that are in no record.
+    ``sent`` are new on the server, ``present`` were there already: of these, ``repaired`` had lost their suggestions,
+    ``updated`` show a new text now, ``kept`` have another text and stay as they are by request, and so do ``changed``
+    keys, because people answered the other text. ``rejected`` say why they are not there, and ``unknown`` keys may or
+    may not be there: the next push looks them up first. ``gone`` keys were sent before, and somebody deleted them:
+    they are not sent again. ``doubled`` keys are there more than once, which only another push at the same time can
+    have caused. ``left_out`` names columns of the file, or cells of them, that are in no record.
     """
 
     project: RemoteProject
@@ -231,7 +231,7 @@ class _Sender:
         by_action: dict[str, list[Step]] = {}
         for step in planned:
             by_action.setdefault(step.action, []).append(step)
-        result.present += len(by_action.get("unchanged", ()))
+        result.present += sum(len(by_action.get(action, ())) for action in ("unchanged", "kept", "conflict"))
         result.kept += len(by_action.get("kept", ()))
         result.changed += [step.record.key for step in by_action.get("conflict", ())]
         result.gone += [step.record.key for step in by_action.get("gone", ())]
@@ -252,6 +252,7 @@ class _Sender:
         for outcome in self.server.update([step.record for step in planned]):
             if outcome.result == "accepted":
                 self.result.updated += 1
+                self.result.present += 1
                 self.target.found({outcome.key: [Remote(outcome.remote_id, content=contents[outcome.key])]})
             else:
                 # Its row still says that the old text is there, so the next push updates it again.

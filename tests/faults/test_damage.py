@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bridge.campaign import Campaign
-from bridge.errors import StoreError, Unreachable
+from bridge.errors import Held, StoreError, Unreachable
 from bridge.records import Record, record_key
 from bridge.servers.memory import MemoryServer
 from bridge.servers.protocol import Outcome, Project
@@ -68,8 +70,8 @@ def test_a_cursor_that_cannot_be_sweeps_everything(
 ) -> None:
     open_campaign().push()
     open_campaign().pull()
-    state = tmp_path / ".annobridge" / "state.json"
-    state.write_text(json.dumps({**json.loads(state.read_text()), "cursor": cursor}))
+    with closing(sqlite3.connect(tmp_path / ".annobridge" / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE projects SET cursor = ?", (cursor,))
     server.annotate(KEY, "ann", {"rating": 4})
     result = open_campaign().pull()
     assert (result.full, result.changes.new) == (True, 1)
@@ -128,8 +130,8 @@ def test_a_second_push_in_the_same_folder_waits_its_turn(
     open_campaign: Callable[[], Campaign], server: MemoryServer
 ) -> None:
     with (
-        open_campaign().state.alone(),
-        pytest.raises(StoreError, match="another annobridge is pushing or pulling in this folder"),
+        open_campaign().state.alone("pull"),
+        pytest.raises(Held, match="another annobridge is at work in this folder: pull, by process"),
     ):
         open_campaign().push()
     assert open_campaign().push().sent == 1

@@ -66,6 +66,8 @@ def test_nothing_answered_is_nothing_pulled(server: MemoryServer, store: Store) 
         "records_changed": 0,
         "problems": 0,
         "note": "",
+        "gone": [],
+        "exported": [],
     }
 
 

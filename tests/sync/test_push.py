@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import Conflict, ServerError, UnexpectedReply, Unreachable, UsageError
+from bridge.clock import TestClock
+from bridge.errors import Busy, Conflict, ServerError, TooLarge, UnexpectedReply, Unreachable, UsageError
 from bridge.records import Record
 from bridge.servers.memory import CAPABILITIES, MemoryServer
 from bridge.servers.protocol import Capabilities, Outcome, Progress, Project, Remote
 from bridge.sync.capabilities import check_capabilities
+from bridge.sync.ledger import Ledger
 from bridge.sync.push import PushResult, push
 from bridge.templates import load_template
 
@@ -28,10 +31,16 @@ class Server(MemoryServer):
     """The in-memory server in small batches, which fails as it is told and remembers what it was asked."""
 
     def __init__(
-        self, *, batch: int = 4, poison: Iterable[str] = (), lost: Iterable[str] = (), late: bool = False
+        self,
+        *,
+        batch: int = 4,
+        poison: Iterable[str] = (),
+        lost: Iterable[str] = (),
+        late: bool = False,
+        unique_keys: bool = True,
     ) -> None:
         super().__init__()
-        self.capabilities: Capabilities = replace(CAPABILITIES, batch=batch)
+        self.capabilities: Capabilities = replace(CAPABILITIES, batch=batch, unique_keys=unique_keys)
         self.poison, self.lost, self.late = set(poison), set(lost), late
         self.writes: list[list[str]] = []
         self.looked_up: list[str] = []
@@ -140,29 +149,151 @@ def test_finding_the_culprit_takes_few_requests() -> None:
 # -- writes whose outcome is unknown
 
 
-@pytest.mark.parametrize("late", [True, False])
-def test_an_unknown_write_is_looked_up_and_not_sent_again(late: bool) -> None:
-    server = Server(batch=4, lost={"r1"}, late=late)
-    result = push(server, PROJECT, records(4))
+def waiting(seconds: float = 60.0) -> tuple[TestClock, dict[str, Any]]:
+    """A ledger with a clock that only moves when somebody waits."""
+    clock = TestClock()
+    return clock, {"ledger": Ledger(clock=clock), "patience_s": seconds}
+
+
+def test_an_unknown_write_that_arrived_is_not_sent_again() -> None:
+    server = Server(batch=4, lost={"r1"}, late=True)
+    result = push(server, PROJECT, records(4), **waiting()[1])
     assert server.writes == [["r0", "r1", "r2", "r3"]]
-    assert server.looked_up == ["r0", "r1", "r2", "r3"]
-    assert (result.sent, len(result.unknown), result.complete) == ((4, 0, True) if late else (0, 4, False))
+    assert (result.sent, result.unknown, result.complete) == (4, [], True)
 
 
-def test_after_an_unknown_write_nothing_more_is_sent() -> None:
+def test_an_unknown_write_is_waited_for_before_it_is_sent_again() -> None:
+    server = Server(batch=4, lost={"r1"}, unique_keys=False)
+    clock, options = waiting(60.0)
+    asked: list[float] = []
+    find = server.find
+    server.find = lambda keys: (asked.append(clock.time()), server.lost.clear(), find(keys))[2]  # type: ignore[assignment,func-returns-value]
+    begun = clock.time()
+    result = push(server, PROJECT, records(4), **options)
+    assert (result.sent, result.complete) == (4, True)
+    assert asked[-1] - begun == 60.0
+    assert len(asked) < 15
+    assert server.writes == [["r0", "r1", "r2", "r3"], ["r0", "r1"], ["r2", "r3"]]  # and smaller, the second time
+
+
+def test_one_that_arrives_late_is_found() -> None:
+    server = Server(batch=4, lost={"r1"}, unique_keys=False)
+    clock, options = waiting(60.0)
+    begun = clock.time()
+    find, arrive = server.find, MemoryServer.write
+
+    def later(keys: Iterable[str]) -> dict[str, list[Remote]]:
+        if clock.time() > begun + 30 and not find(["r0"]):
+            arrive(server, records(4))
+        return find(keys)
+
+    server.find = later  # type: ignore[method-assign]
+    result = push(server, PROJECT, records(4), **options)
+    assert (result.sent, result.complete, server.writes) == (4, True, [["r0", "r1", "r2", "r3"]])
+
+
+def test_a_server_that_takes_a_second_copy_in_place_of_the_first_need_not_be_waited_for() -> None:
+    clock, options = waiting(60.0)
+    server = Server(batch=4, lost={"r1"}, unique_keys=True)
+    push(server, PROJECT, records(4), **options)
+    assert clock.slept == []
+
+
+def test_what_stays_unknown_is_tried_three_times_and_then_named() -> None:
     server = Server(batch=4, lost={"r5"})
-    result = push(server, PROJECT, records(12))
-    assert server.writes == [["r0", "r1", "r2", "r3"], ["r4", "r5", "r6", "r7"]]
-    assert (result.sent, result.unknown, result.reason) == (4, ["r4", "r5", "r6", "r7"], "the connection broke")
+    result = push(server, PROJECT, records(12), **waiting()[1])
+    assert sum("r5" in batch for batch in server.writes) == 3
+    assert result.unknown == ["r5"]
+    assert (result.reason, result.complete) == ("the connection broke", False)
+    assert "r8" not in {key for batch in server.writes for key in batch}, "went on after it"
 
 
 def test_a_second_push_after_an_unknown_write_converges() -> None:
     server = Server(batch=4, lost={"r5"})
-    push(server, PROJECT, records(12))
+    _, options = waiting()
+    push(server, PROJECT, records(12), **options)
     server.lost.clear()
-    result = push(server, PROJECT, records(12))
-    assert (result.sent, result.present, result.complete) == (8, 4, True)
+    result = push(server, PROJECT, records(12), **options)
+    assert (result.sent + result.present, result.complete) == (12, True)
     assert len(held(server)) == 12
+
+
+def test_a_push_that_was_killed_in_the_middle_is_looked_up_by_the_next() -> None:
+    class Killed(BaseException):
+        pass
+
+    class Killing(Server):
+        def write(self, records: Sequence[Record]) -> list[Outcome]:
+            super().write(records)
+            raise Killed
+
+    server = Killing(batch=4)
+    _, options = waiting()
+    with pytest.raises(Killed):
+        push(server, PROJECT, records(4), **options)
+    server.__class__ = Server
+    result = push(server, PROJECT, records(4), **options)
+    assert (result.sent, result.present, len(server.writes)) == (0, 4, 1)
+
+
+# -- a server that is overtaxed
+
+
+def test_a_batch_that_is_too_large_is_halved_and_stays_small() -> None:
+    class Small(Server):
+        def write(self, records: Sequence[Record]) -> list[Outcome]:
+            if len(records) > 3:
+                self.writes.append([])
+                raise TooLarge("413", remedy="send less")
+            return super().write(records)
+
+    server = Small(batch=16)
+    result = push(server, PROJECT, records(32), **waiting()[1])
+    assert (result.sent, result.complete) == (32, True)
+    assert [len(batch) for batch in server.writes if batch][:3] == [2, 2, 2]
+    assert sum(not batch for batch in server.writes) <= 6  # it looks now and then whether more goes by now
+
+
+def test_one_record_that_is_too_large_is_rejected_and_its_siblings_land() -> None:
+    class Small(Server):
+        def write(self, records: Sequence[Record]) -> list[Outcome]:
+            if any(record.key == "r3" for record in records):
+                raise TooLarge("413: too large", remedy="send less")
+            return super().write(records)
+
+    result = push(Small(batch=8), PROJECT, records(8), **waiting()[1])
+    assert result.sent == 7
+    assert [(reject.key, reject.reason) for reject in result.rejected] == [("r3", "413: too large")]
+
+
+def test_a_busy_server_is_obeyed_and_gets_smaller_batches() -> None:
+    class Tired(Server):
+        tired = 2
+
+        def write(self, records: Sequence[Record]) -> list[Outcome]:
+            if self.tired:
+                self.tired -= 1
+                raise Busy("429", wait_s=90.0)
+            return super().write(records)
+
+    clock, options = waiting()
+    server = Tired(batch=8)
+    result = push(server, PROJECT, records(8), **options)
+    assert (result.sent, sum(clock.slept)) == (8, 180.0)
+    assert [len(batch) for batch in server.writes] == [2, 2, 2, 2]
+
+
+def test_a_server_that_is_busy_for_ever_ends_the_push_with_what_was_sent() -> None:
+    class Tired(Server):
+        def write(self, records: Sequence[Record]) -> list[Outcome]:
+            if self.writes:
+                raise Busy("429", wait_s=100.0)
+            return super().write(records)
+
+    clock, options = waiting()
+    result = push(Tired(batch=4), PROJECT, records(8), **options)
+    assert (result.sent, result.reason, result.complete) == (4, "429", False)
+    assert sum(clock.slept) <= 600.0
 
 
 # -- a server that fails or lies
@@ -225,7 +356,7 @@ def test_the_result_counts_everything() -> None:
     assert (counts["sent"], counts["present"], counts["rejected"], counts["unknown"]) == (2, 0, 1, 0)
 
 
-@pytest.mark.parametrize("failing", ["ensure", "find"])
+@pytest.mark.parametrize("failing", ["ensure", "listing"])
 def test_errors_of_the_server_reach_the_caller(failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> PushResult:
         raise ServerError("no", remedy="wait")
