@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,11 +20,12 @@ from bridge.exporting import ExportResult, export_all
 from bridge.exporting.affected import affected
 from bridge.files import Reject, write_lines, write_text
 from bridge.keys import origin
-from bridge.merging import MergeResult, Problem, check_answers, merge
+from bridge.merging import MergeResult, merge
 from bridge.migration import MigrationResult, Side, migrate, moved
+from bridge.problems import PROBLEMS, check_changed, write_merged
 from bridge.reading import RecordReader, read_records
 from bridge.records import Record, record_key
-from bridge.results import CheckResult, Progressing, StatusResult, check, silent
+from bridge.results import CheckResult, Progressing, StatusResult, check, per_person, silent
 from bridge.servers import connect
 from bridge.servers.protocol import Project, Server
 from bridge.state import State
@@ -229,34 +229,11 @@ class Campaign:
             target.pulled(result.cursor)
             result.gone = gone
             if result.records:
-                self._check_changed(result, feedback)
+                result.problems = check_changed(
+                    newest(feedback.of(result.records)), self.template, self.records, self.out / PROBLEMS
+                )
                 result.exported = affected(self._exported_to(ledger), result.records)
         return result
-
-    def _check_changed(self, result: PullResult, feedback: Feedback) -> None:
-        """Check the answers to records that changed; what is wrong with others stands in the file already."""
-        changed = set(result.records)
-        records: dict[str, Record] = {}
-        with suppress(InputError):  # the file may be elsewhere today; what needs no record is checked all the same
-            for record in self.records():
-                if record.key in changed:
-                    records[record.key] = record
-                    if len(records) == len(changed):
-                        break
-        problems: list[Problem] = []
-        for annotation in newest(feedback.of(changed)):
-            shown = records.get(annotation.record)
-            given = (shown.fields, self.template.prefilled(shown)) if shown else (None, None)
-            problems += check_answers(annotation, self.template, *given)[1]
-        result.problems = [problem.to_dict() for problem in problems]
-        write_problems([*self._problems_of_others(changed), *result.problems], self.out)
-
-    def _problems_of_others(self, changed: Container[str]) -> list[dict[str, Any]]:
-        try:
-            lines = (self.out / "problems.jsonl").read_bytes().splitlines()
-            return [problem for problem in map(json.loads, lines) if problem["record"] not in changed]
-        except (OSError, ValueError, TypeError, KeyError):
-            return []  # it can be made again by `merge`
 
     def _exported_to(self, ledger: Ledger) -> list[Path]:
         return [self.folder / folder for folder in json.loads(ledger.note("exports") or '["out"]')]
@@ -273,28 +250,25 @@ class Campaign:
             last_pull, pulled_at = (target.cursor, target.pulled_at) if target else (None, None)
             busy, since = ledger.holder() or ("", 0)
         annotations = self.annotations()
-        answers: dict[str, Counter[str]] = {}
-        for annotation in annotations:
-            if not annotation.deleted:
-                answers.setdefault(annotation.annotator, Counter())[annotation.status] += 1
         given = [a.updated_at for a in annotations if a.status == "submitted" and not a.deleted]
         left = progress.records * self.config.annotators_per_record - len(given)
-        unresolved: set[str] = set()
-        with suppress(InputError):
-            merged = merge(annotations, self.template, self.records(), quorum=self.config.merge.quorum)
-            unresolved = {case.record for case in merged.unresolved}
-        now = datetime.fromtimestamp(self.state.clock.time(), UTC)
         return StatusResult(
             remote,
             progress,
-            answers,
+            per_person(annotations),
             last_pull,
             pulled_at,
-            len(unresolved),
-            pace(given, left, now),
+            self._unresolved(annotations),
+            pace(given, left, datetime.fromtimestamp(self.state.clock.time(), UTC)),
             unsettled,
             f"{busy}, since {since:.0f} s" if busy else "",
         )
+
+    def _unresolved(self, annotations: Sequence[Annotation]) -> int:
+        with suppress(InputError):  # the file may be elsewhere today
+            merged = merge(annotations, self.template, self.records(), quorum=self.config.merge.quorum)
+            return len({case.record for case in merged.unresolved})
+        return 0
 
     def doctor(self, *, repair: bool = False, rebuild: bool = False) -> Diagnosis:
         """Compare the ledger with the server and its search index.
@@ -478,19 +452,6 @@ class Campaign:
         """The server's kind and address, as the ledger knows it."""
         url = self.config.server.url
         return self.config.server.kind, origin(url) if url else ""
-
-
-def write_merged(result: MergeResult, path: Path) -> None:
-    """Write ``merged.jsonl``, and beside it ``problems.jsonl`` if any answer could not count."""
-    write_lines(path, [merged.to_dict() for merged in result.merged])
-    write_problems([problem.to_dict() for problem in result.problems], path.parent)
-
-
-def write_problems(problems: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Write ``problems.jsonl``; where there is nothing to say, an old one is emptied and no new one made."""
-    path = folder / "problems.jsonl"
-    if problems or path.exists():
-        write_lines(path, problems)
 
 
 def export_kind(kind: str) -> Literal["sft", "dpo"]:

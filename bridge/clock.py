@@ -42,12 +42,15 @@ class TestClock(Clock):
         self.slept: list[float] = []
 
     def time(self) -> float:
+        """Seconds since 1970, as it was told."""
         return self.now
 
     def monotonic(self) -> float:
+        """The same."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
+        """Move on, and note by how much."""
         self.slept.append(seconds)
         self.now += seconds
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bridge.annotations import Annotation
 from bridge.files import Reject
 from bridge.reading import RecordReader
 from bridge.servers.protocol import Progress, RemoteProject
@@ -105,3 +106,12 @@ class StatusResult:
             "unsettled": self.unsettled,
             "busy": self.busy,
         }
+
+
+def per_person(annotations: Iterable[Annotation]) -> dict[str, Counter[str]]:
+    """Pseudonym to how many answers of each status, without those that were withdrawn."""
+    answers: dict[str, Counter[str]] = {}
+    for annotation in annotations:
+        if not annotation.deleted:
+            answers.setdefault(annotation.annotator, Counter())[annotation.status] += 1
+    return answers

@@ -153,9 +153,68 @@ def init(
     report({"file": str(path)}, [f"wrote {path}", "next: annobridge check, then annobridge push"], as_json=as_json)
 
 
+def changing_options(function: F) -> F:
+    """Give a command the flags that say what becomes of changed and deleted records."""
+    function = click.option("--recreate", is_flag=True, help="Send again what somebody deleted on the server.")(
+        function
+    )
+    return click.option(
+        "--on-change",
+        type=click.Choice(["new", "stale", "keep"]),
+        help="For records whose text changed after people answered it: new sends them as other records, stale shows "
+        "the new text and drops those answers, keep leaves them alone. By default they are refused.",
+    )(function)
+
+
 @click.command()
+@changing_options
 @campaign_options
-def push(folder: str, as_json: bool, **flags: Any) -> None:
+def plan(folder: str, as_json: bool, on_change: Any, recreate: bool, **flags: Any) -> None:
+    """Show what a push would do, and what it would cost, before anything is written.
+
+    \b
+    Example:
+      annobridge plan --json
+    """
+    with opened(folder, flags, quiet=as_json) as campaign:
+        result = campaign.plan(on_change=on_change, recreate=recreate)
+    lines = table(
+        ["records", ""],
+        [
+            [f"{result.create:,}", "to be sent"],
+            [f"{result.unchanged:,}", "unchanged"],
+            [f"{result.update:,}", "changed: they would show the new text"],
+            [f"{result.kept:,}", "changed, and left alone by --on-change keep"],
+            [f"{len(result.conflicts):,}", "in conflict: changed after people answered them"],
+            [f"{len(result.gone):,}", "deleted on the server since they were sent"],
+            [f"{len(result.unknown):,}", "to be looked up: a push broke off"],
+            [f"{len(result.rejected):,}", "rejected"],
+        ],
+    )[1:]
+    lines += left_out_lines(result.left_out)
+    lines += rejected_lines(result.rejected, None)
+    lines += conflict_lines(result.conflicts)
+    cost = [f"{count:,} to {what}" for what, count in result.requests.items() if count]
+    if not result.project:
+        lines.append("there is no such project yet: a push makes it")
+    lines.append(f"requests that write: {', '.join(cost)}" if cost else "nothing would be written")
+    report(result.to_dict(), lines, as_json=as_json, partial=bool(result.rejected or result.conflicts))
+
+
+def conflict_lines(keys: list[str]) -> list[str]:
+    """What to do about records whose text changed after people answered it."""
+    if not keys:
+        return []
+    return [
+        f"{len(keys):,} records changed after people answered them, such as {keys[0]}",
+        "  remedy: --on-change new (send them as other records), stale (show the new text, drop those answers) or keep",
+    ]
+
+
+@click.command()
+@changing_options
+@campaign_options
+def push(folder: str, as_json: bool, on_change: Any, recreate: bool, **flags: Any) -> None:
     """Send the records that the server does not have yet.
 
     The file is checked first; rejected rows go to out/rejects.jsonl and the rest goes on. Running it again sends
@@ -166,20 +225,27 @@ def push(folder: str, as_json: bool, **flags: Any) -> None:
       annobridge push --records answers.jsonl --map prompt=instruction
     """
     with opened(folder, flags, quiet=as_json) as campaign:
-        result = campaign.push()
+        result = campaign.push(on_change=on_change, recreate=recreate)
     lines = [
         f"{result.sent:,} records sent, {result.present:,} were there already",
         *left_out_lines(result.left_out),
         *rejected_lines(result.rejected, campaign.out / "rejects.jsonl"),
     ]
+    if result.updated:
+        lines.append(f"{result.updated:,} of them show a new text now")
+    if result.kept:
+        lines.append(f"{result.kept:,} of them have another text, and were left alone")
     if result.repaired:
         lines.append(f"{result.repaired:,} records had lost their suggestions and have them back")
-    if result.changed:
-        lines.append(f"{len(result.changed):,} records are there with another text, such as {result.changed[0]}")
-        lines.append("  remedy: give a record that you change a new key; answers to the old text are never exported")
+    lines += conflict_lines(result.changed)
+    if result.gone:
+        lines.append(
+            f"{len(result.gone):,} were deleted on the server and are not sent again, such as {result.gone[0]}"
+        )
+        lines.append("  remedy: to send them again: annobridge push --recreate")
     if result.doubled:
         lines.append(f"{len(result.doubled):,} records are there twice, such as {result.doubled[0]}")
-        lines.append("  remedy: delete the copy without answers in Label Studio; push from one place at a time")
+        lines.append("  remedy: annobridge doctor --repair deletes the copies that nobody answered")
     if result.reason and not result.unknown:
         lines.append(f"the rest was not sent: {result.reason}")
         lines.append("  remedy: run `annobridge push` again: it goes on from there")
@@ -190,49 +256,19 @@ def push(folder: str, as_json: bool, **flags: Any) -> None:
     report(result.to_dict(), lines, as_json=as_json, partial=not result.complete)
 
 
-def rejected_lines(rejects: list[Reject], path: Path) -> list[str]:
-    """The first rejected rows, and where all of them are."""
+def rejected_lines(rejects: list[Reject], path: Path | None) -> list[str]:
+    """The first rejected rows, and where all of them are, if they were written."""
     if not rejects:
         return []
     shown = [f"  line {r.line}: {r.reason}" if r.line else f"  {r.key}: {r.reason}" for r in rejects[:3]]
     more = [f"  and {len(rejects) - 3:,} more"] if len(rejects) > 3 else []
-    return [f"{len(rejects):,} rejected (see {path}):", *shown, *more]
+    where = f" (see {path})" if path else ""
+    return [f"{len(rejects):,} rejected{where}:", *shown, *more]
 
 
 def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
     """Columns that are in no record, and why."""
     return [f"left out: {column!r:.60} ({why})" for column, why in left_out.items()]
-
-
-@click.command()
-@campaign_options
-def status(folder: str, as_json: bool, **flags: Any) -> None:
-    """Show how far the annotators are.
-
-    \b
-    Example:
-      annobridge status --json
-    """
-    with opened(folder, flags, quiet=as_json) as campaign:
-        result = campaign.status()
-        names = campaign.people()
-    progress = result.progress
-    share = f" ({progress.completed / progress.records:.0%})" if progress.records else ""
-    lines = [
-        f"{progress.records:,} records, {progress.answered:,} answered, {progress.completed:,} complete{share}",
-        f"label here: {result.project.url}",
-    ]
-    if result.answers:
-        rows = [
-            [who, names.get(who, ""), counts["submitted"], counts["discarded"], counts["draft"]]
-            for who, counts in sorted(result.answers.items())
-        ]
-        lines += ["", *table(["annotator", "name", "submitted", "skipped", "drafts"], rows)]
-    elif result.last_pull is None:
-        lines.append("nothing was pulled yet: annobridge pull")
-    else:
-        lines.append("no answers yet, as of the last pull")
-    report(result.to_dict(), lines, as_json=as_json)
 
 
 @click.command()
@@ -253,6 +289,13 @@ def pull(folder: str, as_json: bool, full: bool, **flags: Any) -> None:
     lines = [f"{c.new:,} new answers, {c.edited:,} edited, {c.withdrawn:,} withdrawn, {c.unchanged:,} as before"]
     if result.note:
         lines.append(result.note)
+    if result.gone:
+        lines.append(f"{len(result.gone):,} records were deleted on the server, such as {result.gone[0]}")
+    for part in result.exported:
+        count = len(part["lines"])
+        lines.append(f"{part['file']}: {count:,} rows rest on answers that changed, such as line {part['lines'][0]}")
+    if result.exported:
+        lines.append("  remedy: annobridge export makes them anew")
     if result.problems:
         lines.append(
             f"{len(result.problems):,} of them are wrong or incomplete (see {campaign.out / 'problems.jsonl'}):"
@@ -281,4 +324,4 @@ def write_annotations(folder: str, as_json: bool, out: str, history: bool, **fla
     report({"file": out, "annotations": count}, [f"wrote {count:,} annotations to {out}"], as_json=as_json)
 
 
-COMMANDS: list[click.Command] = [init, push, status, pull, write_annotations]
+COMMANDS: list[click.Command] = [init, plan, push, pull, write_annotations]

@@ -82,7 +82,7 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
     Example:
       annobridge merge --template review --annotations annotations.jsonl --out merged.jsonl
     """
-    from bridge.campaign import write_merged
+    from bridge.problems import write_merged
 
     if annotations_file:
         path = Path(out or "merged.jsonl")

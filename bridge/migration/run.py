@@ -32,10 +32,10 @@ from bridge.migration.plan import (
 from bridge.records import Record
 from bridge.servers import connect
 from bridge.servers.protocol import Outcome, Project, RemoteProject, Server
+from bridge.sync.capabilities import check_capabilities
 from bridge.sync.feedback import Feedback
 from bridge.sync.people import People
 from bridge.sync.pull import pull
-from bridge.sync.capabilities import check_capabilities
 from bridge.sync.push import PushResult, push
 
 BATCH = 100

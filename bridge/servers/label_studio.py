@@ -228,10 +228,10 @@ class LabelStudio:
         except UnknownOutcome as error:
             return [_unknown(record, error) for record in records]
         try:
-            ids = expect(reply, "task_ids", list)
-            if len(ids) != len(records) or expect(reply, "task_count", int) != len(records):
+            ids, count = expect(reply, "task_ids", list), expect(reply, "task_count", int)
+            if not len(ids) == count == len(records):
                 raise UnexpectedReply(
-                    f"{self._http.origin}: sent {len(records)} records, but the reply counts {reply['task_count']}",
+                    f"{self._http.origin}: sent {len(records)} records, but the reply counts {count}",
                     remedy="run the command again",
                 )
             if expect(reply, "prediction_count", int) != sum("predictions" in task for task in tasks):

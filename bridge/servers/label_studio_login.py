@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bridge.errors import AuthError, UnexpectedReply, UnknownOutcome
+from bridge.errors import AuthError, UnexpectedReply
 from bridge.servers.http import Client
 from bridge.servers.replies import expect
 
@@ -48,9 +48,9 @@ class Login:
                     body={"refresh": self._key.reveal()},
                     what="log in",
                     authorized=False,
+                    reads=True,  # fetching a token changes nothing, so it may be tried again
                 )
-            except UnknownOutcome as error:
-                # Fetching a token changes nothing, so there is no outcome to look up.
+            except UnexpectedReply as error:
                 raise UnexpectedReply(error.reason, remedy="is this the address of a Label Studio server?") from None
             except AuthError as error:
                 raise AuthError(

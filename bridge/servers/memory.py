@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from bridge.annotations import Annotation, Status
 from bridge.errors import Conflict, NotFound, Refused, ServerError
 from bridge.questions import RankingQuestion
-from bridge.records import Record, Value, record_key
+from bridge.records import Record, Suggestion, Value, record_key
 from bridge.servers import argilla, label_studio
 from bridge.servers.answers import why_not
 from bridge.servers.changed import judged, why_unchangeable
@@ -201,7 +201,7 @@ class MemoryServer:
             while id_ in self._held.records and self.profile.repeated == "doubled":
                 id_ += "+"
             # Through JSON, as on the way to a real server: what cannot be sent fails here too.
-            self._held.records[id_] = json.loads(json.dumps(record.to_dict(), allow_nan=False))
+            self._held.records[id_] = json.loads(json.dumps(self._shown(record), allow_nan=False))
             outcomes.append(Outcome(record.key, "accepted", remote_id=id_))
         self._save()
         return outcomes
@@ -217,7 +217,7 @@ class MemoryServer:
             for remote in there if why is None else ():
                 if remote.content != record_key(record.fields):
                     now = self._now()
-                    self._held.records[remote.id] = {**json.loads(json.dumps(record.to_dict())), "changed": now}
+                    self._held.records[remote.id] = {**json.loads(json.dumps(self._shown(record))), "changed": now}
                     if self.capabilities.incremental:
                         self._held.touched[remote.id] = now
         self._save()
@@ -234,15 +234,21 @@ class MemoryServer:
 
     def repair(self, records: Sequence[Record]) -> int:
         """Give records their suggestions back."""
-        short = [
-            record
-            for record in records
-            if record.suggestions and (held := self._held.records.get(record.key)) and not held["suggestions"]
-        ]
-        for record in short:
-            self._held.records[record.key]["suggestions"] = [suggestion.to_dict() for suggestion in record.suggestions]
+        bodies = {record.key: self._shown(record)["suggestions"] for record in records}
+        held = self._held.records
+        short = [key for key, body in bodies.items() if body and key in held and not held[key]["suggestions"]]
+        for key in short:
+            held[key]["suggestions"] = bodies[key]
         self._save()
         return len(short)
+
+    def _shown(self, record: Record) -> dict[str, Any]:
+        """A record as it is shown: with the texts that questions start with, which are suggestions everywhere."""
+        body = record.to_dict()
+        suggested = {suggestion.question for suggestion in record.suggestions}
+        texts = self._template.prefilled(record) if self._template else {}
+        started = [Suggestion(name, text, agent="annobridge") for name, text in texts.items() if name not in suggested]
+        return {**body, "suggestions": [*body.get("suggestions", ()), *(text.to_dict() for text in started)]}
 
     def finish(self) -> int:
         """Nothing is kept twice here."""

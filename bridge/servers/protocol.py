@@ -41,6 +41,7 @@ class Capabilities:
         description_length: longest description of a question.
         guidelines_length: longest guidelines.
         spans_per_field: how many span questions may ask about one field.
+        requests_per_update: how many requests it costs to show a new text in the place of an old one.
     """
 
     question_kinds: frozenset[str]
@@ -58,6 +59,7 @@ class Capabilities:
     description_length: int = 10_000
     guidelines_length: int = 10_000
     spans_per_field: int = 100
+    requests_per_update: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

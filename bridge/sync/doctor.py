@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from bridge.records import Record
 from bridge.servers.protocol import Progress, Remote, Server
-from bridge.sync.ledger import Target
 from bridge.sync.plan import batches
 from bridge.sync.reconcile import Survey, survey, take_over
+from bridge.sync.target import Target
 
 Kind = Literal[
     "other server", "missing", "extra", "changed", "doubled", "foreign", "lost suggestions", "index", "unsettled"

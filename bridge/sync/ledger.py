@@ -11,31 +11,26 @@ doctor --rebuild`` makes it anew from them.
     answers     an index of feedback.jsonl: one row per revision of an answer, with its place in the file
     lease       who works here just now
 
-States of a record: ``planned`` (to be sent), ``sending`` (the request may be under way), ``unknown`` (its outcome was
-not learned), ``sent``, ``rejected`` (with the reason), ``gone`` (it was sent, and somebody deleted it there).
+The records of one project are the matter of :mod:`bridge.sync.target`.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from bridge.clock import SYSTEM, Clock
 from bridge.errors import Held, LedgerError, StoreError
-from bridge.servers.protocol import Outcome, Remote, RemoteProject
+from bridge.servers.protocol import RemoteProject
 from bridge.sync.lease import Holder, is_free
+from bridge.sync.target import Target
 
 VERSION = 1
 
 FILE_NAME = "ledger.db"
-
-State = Literal["planned", "sending", "unknown", "sent", "rejected", "gone"]
 
 _MIGRATIONS = [
     # From an empty file to version 1. Each later version appends what leads to it; none is ever changed.
@@ -69,19 +64,6 @@ _MIGRATIONS = [
     CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What the ledger says of one record."""
-
-    key: str
-    content: str
-    state: State
-    remote_id: str = ""
-    answered: int = 0
-    reason: str = ""
-    sent_at: float = 0.0
 
 
 class Ledger:
@@ -327,158 +309,6 @@ class Ledger:
         """Remember a text."""
         with self.transaction() as db:
             db.execute("REPLACE INTO notes VALUES (?, ?)", (name, value))
-
-
-class Target:
-    """The rows of one project in a ledger."""
-
-    def __init__(self, ledger: Ledger, project: int) -> None:
-        self.ledger = ledger
-        self._id = project
-
-    # Cursors
-
-    @property
-    def cursor(self) -> str | None:
-        """Where the next pull starts: an empty text is the beginning, None says that it was never pulled."""
-        cursor: str | None = self._project()[0]
-        return cursor
-
-    @property
-    def pulled_at(self) -> float | None:
-        """When it was pulled last, by this machine's clock."""
-        pulled_at: float | None = self._project()[1]
-        return pulled_at
-
-    @property
-    def extra(self) -> int:
-        """How many records more the server holds than the ledger: foreign ones, and doubles."""
-        return int(self._project()[2])
-
-    def _project(self) -> tuple[Any, ...]:
-        query = "SELECT cursor, pulled_at, extra FROM projects WHERE id = ?"
-        with self.ledger.guarded():
-            row: tuple[Any, ...] = self.ledger.db.execute(query, (self._id,)).fetchone()
-        return row
-
-    def pulled(self, cursor: str | None) -> None:
-        """Remember where the next pull starts."""
-        with self.ledger.transaction() as db:
-            now = self.ledger.clock.time()
-            db.execute("UPDATE projects SET cursor = ?, pulled_at = ? WHERE id = ?", (cursor, now, self._id))
-
-    # Records
-
-    def rows(self, keys: Iterable[str]) -> dict[str, Row]:
-        """What is known of these keys."""
-        query = "SELECT * FROM known WHERE project = ? AND key IN (SELECT value FROM json_each(?))"
-        return {row.key: row for row in self._rows(query, json.dumps(list(keys)))}
-
-    def count(self, *states: State) -> int:
-        """How many records are in one of these states."""
-        query = "SELECT count(*) FROM records WHERE project = ? AND state IN (SELECT value FROM json_each(?))"
-        with self.ledger.guarded():
-            row = self.ledger.db.execute(query, (self._id, json.dumps(states))).fetchone()
-        return int(row[0])
-
-    def in_state(self, *states: State) -> list[Row]:
-        """All records in one of these states, in order of their keys."""
-        query = "SELECT * FROM known WHERE project = ? AND state IN (SELECT value FROM json_each(?)) ORDER BY key"
-        return self._rows(query, json.dumps(states))
-
-    def _rows(self, query: str, *values: object) -> list[Row]:
-        with self.ledger.guarded():
-            return [Row(*row[1:]) for row in self.ledger.db.execute(query, (self._id, *values))]
-
-    def sample(self, count: int) -> list[Row]:
-        """Some records that were sent, spread over all of them."""
-        step = max(1, self.count("sent") // count)
-        query = "SELECT * FROM known WHERE project = ? AND state = 'sent' ORDER BY key LIMIT 1 OFFSET ?"
-        return [row for number in range(count) for row in self._rows(query, number * step)]
-
-    def plan(self, records: Iterable[tuple[str, str]]) -> None:
-        """Note that these keys, with these contents, are to be sent."""
-        with self.ledger.transaction() as db:
-            db.executemany(
-                "INSERT INTO records (project, key, content, state) VALUES (?, ?, ?, 'planned') "
-                "ON CONFLICT DO UPDATE SET content = excluded.content, state = 'planned'",
-                ((self._id, key, content) for key, content in records),
-            )
-
-    def intend(self, records: Iterable[tuple[str, str]], settled: Iterable[Outcome] = ()) -> None:
-        """Before a request: these keys, with these contents, are about to be sent. Settles an earlier batch with it."""
-        with self.ledger.transaction() as db:
-            self._settle(db, settled)
-            now = self.ledger.clock.time()
-            (batch,) = db.execute(
-                "SELECT coalesce(max(batch), 0) + 1 FROM records WHERE project = ?", (self._id,)
-            ).fetchone()
-            db.executemany(
-                "INSERT INTO records (project, key, content, state, batch, sent_at) VALUES (?, ?, ?, 'sending', ?, ?) "
-                "ON CONFLICT DO UPDATE SET content = excluded.content, state = 'sending', batch = excluded.batch, "
-                "sent_at = excluded.sent_at",
-                ((self._id, key, content, batch, now) for key, content in records),
-            )
-
-    def settle(self, outcomes: Iterable[Outcome]) -> None:
-        """After a request: what became of each record."""
-        with self.ledger.transaction() as db:
-            self._settle(db, outcomes)
-
-    def _settle(self, db: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
-        states = {"accepted": "sent", "rejected": "rejected", "unknown": "unknown"}
-        db.executemany(
-            "UPDATE records SET state = ?, remote_id = ?, reason = ?, remedy = ? WHERE project = ? AND key = ?",
-            ((states[o.result], o.remote_id, o.reason, o.remedy, self._id, o.key) for o in outcomes),
-        )
-
-    def unsent(self, keys: Iterable[str]) -> None:
-        """These keys were looked up, and are not on the server: they are to be sent again."""
-        self._set("planned", keys)
-
-    def gone(self, keys: Iterable[str]) -> None:
-        """These records were on the server, and are no more."""
-        self._set("gone", keys)
-
-    def _set(self, state: State, keys: Iterable[str]) -> None:
-        with self.ledger.transaction() as db:
-            db.executemany(
-                "UPDATE records SET state = ? WHERE project = ? AND key = ?", ((state, self._id, key) for key in keys)
-            )
-
-    def found(self, there: Mapping[str, Sequence[Remote]]) -> None:
-        """These records are on the server, whatever the ledger said of them."""
-        with self.ledger.transaction() as db:
-            self._found(db, there)
-
-    def _found(self, db: sqlite3.Connection, there: Mapping[str, Sequence[Remote]]) -> None:
-        db.executemany(
-            "INSERT INTO records (project, key, content, state, remote_id, answered) VALUES (?, ?, ?, 'sent', ?, ?) "
-            "ON CONFLICT DO UPDATE SET content = excluded.content, state = 'sent', remote_id = excluded.remote_id, "
-            "answered = excluded.answered, reason = '', remedy = ''",
-            (
-                (self._id, key, copies[0].content, copies[0].id, sum(remote.annotations for remote in copies))
-                for key, copies in there.items()
-            ),
-        )
-
-    def replace(self, there: Mapping[str, Sequence[Remote]], total: int) -> list[str]:
-        """Take over what a listing of the whole project showed; returns the keys that were sent and are gone.
-
-        Args:
-            there: every key of ours, with its copies.
-            total: how many records the server holds, foreign ones and doubles included.
-        """
-        with self.ledger.transaction() as db:
-            known = db.execute("SELECT key FROM records WHERE project = ? AND state = 'sent'", (self._id,)).fetchall()
-            gone = sorted(key for (key,) in known if key not in there)
-            db.executemany(
-                "UPDATE records SET state = 'gone' WHERE project = ? AND key = ?", ((self._id, key) for key in gone)
-            )
-            self._found(db, there)
-            extra = total - len(there)
-            db.execute("UPDATE projects SET extra = ? WHERE id = ?", (extra, self._id))
-        return gone
 
 
 def set_aside(path: Path) -> None:

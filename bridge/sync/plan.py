@@ -14,7 +14,7 @@ from typing import Any, Literal
 from bridge.files import Reject
 from bridge.records import Record, record_key
 from bridge.servers.protocol import Server
-from bridge.sync.ledger import Row, Target
+from bridge.sync.target import Row, Target
 
 OnChange = Literal["new", "stale", "keep"]
 """What becomes of a record whose text changed after people answered it: ``new`` sends it as another record and leaves

@@ -18,9 +18,10 @@ from bridge.files import Reject
 from bridge.records import Record
 from bridge.servers.protocol import Outcome, Project, Remote, RemoteProject, Server
 from bridge.sync.capabilities import check_capabilities
-from bridge.sync.ledger import Ledger, Target
+from bridge.sync.ledger import Ledger
 from bridge.sync.plan import OnChange, Step, batches, steps
 from bridge.sync.reconcile import reconcile
+from bridge.sync.target import Target
 
 Tick = Callable[[int], None]
 """Called with the number of records done so far."""

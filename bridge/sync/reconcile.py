@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bridge.servers.protocol import Remote, RemoteProject, Server
-from bridge.sync.ledger import Target
+from bridge.sync.target import Target
 
 SAMPLE = 20
 

@@ -79,8 +79,8 @@ def answer(folder: Path, rating: Any, person: str = "ann@example.org") -> None:
 # -- in general
 
 COMMANDS = [
-    *("init", "push", "status", "pull", "annotations", "check", "merge", "export", "templates", "adopt", "migrate"),
-    "serve",
+    *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "export", "doctor", "templates"),
+    *("adopt", "migrate", "serve"),
 ]
 
 

@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from bridge.errors import AuthError, BridgeError, ConfigError, Conflict, NotFound, UnexpectedReply, UsageError
+from bridge.errors import (
+    AuthError,
+    BridgeError,
+    Busy,
+    ConfigError,
+    Conflict,
+    NotFound,
+    TooLarge,
+    UnexpectedReply,
+    UsageError,
+)
 from bridge.keys import Secret
-from bridge.records import Record, Suggestion
+from bridge.records import Record, Suggestion, record_key
 from bridge.servers import argilla_workspace
 from bridge.servers.argilla import Argilla
 from bridge.servers.protocol import Project
@@ -228,6 +238,158 @@ class TestLostAndUnknown:
         result = push(connect(Meddling(lag)), project, records(4))
         assert healed == ["r1", "r2"]
         assert (result.sent, result.present) == (0, 4)
+
+
+class TestWrite:
+    def test_a_server_that_asks_to_wait_is_busy_and_not_asked_again(self, connect: Connect, project: Project) -> None:
+        meddling = answering("/bulk", httpx2.Response(429, headers={"Retry-After": "7"}))
+        server = connect(meddling)
+        server.ensure(project, create=True)
+        with pytest.raises(Busy) as caught:
+            server.write(records(2))
+        assert (caught.value.wait_s, sum(path.endswith("/bulk") for _, path in meddling.seen)) == (7, 1)
+
+    def test_a_batch_that_is_too_large_says_so(self, connect: Connect, project: Project) -> None:
+        server = connect(answering("/bulk", httpx2.Response(413)))
+        server.ensure(project, create=True)
+        with pytest.raises(TooLarge):
+            server.write(records(2))
+
+    def test_an_unknown_outcome_says_when_to_look(self, connect: Connect, project: Project) -> None:
+        server = connect(answering("/bulk", httpx2.Response(503, headers={"Retry-After": "9"})))
+        server.ensure(project, create=True)
+        assert [(outcome.result, outcome.wait_s) for outcome in server.write(records(2))] == [("unknown", 9)] * 2
+
+    @pytest.mark.parametrize("body", [{}, [], {"items": None}, {"items": [1, 2]}, {"items": []}])
+    def test_a_reply_that_does_not_say_what_was_written_leaves_it_unknown(
+        self, connect: Connect, project: Project, body: object
+    ) -> None:
+        server = connect(answering("/bulk", httpx2.Response(200, json=body)))
+        server.ensure(project, create=True)
+        assert [outcome.result for outcome in server.write(records(2))] == ["unknown"] * 2
+
+
+def answering(path: str, reply: httpx2.Response) -> Meddling:
+    """Traffic in which what goes to that path does not arrive."""
+    return Meddling(lambda request, real: reply if request.url.path.endswith(path) else None)
+
+
+class TestListing:
+    def test_records_of_other_people_have_no_content_and_perhaps_no_key(
+        self, connect: Connect, api: Callable[..., Any], project: Project
+    ) -> None:
+        remote = push(connect(), project, records(1)).project
+        foreign = [{"fields": {"prompt": "p", "response": "r"}, "external_id": id_} for id_ in ("theirs", None)]
+        api("POST", f"/datasets/{remote.id}/records/bulk", body={"items": foreign})
+        server = connect()
+        server.ensure(project, create=False)
+        found = {key: held.content for page in server.listing() for key, held in page}
+        assert found == {"r0": record_key(records(1)[0].fields), "theirs": "", "": ""}
+
+    def test_a_list_that_shrinks_while_it_is_read_is_read_again_and_nothing_is_listed_twice(
+        self, connect: Connect, api: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(argilla_workspace, "PAGE_SIZE", 2)
+        remote = push(connect(), project, records(6)).project
+        deletions = iter(["r0"])
+
+        def delete_meanwhile(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.method == "GET" and request.url.params.get("offset") == "1":
+                for key in deletions:
+                    record = stored(api, remote.id)[key]["id"]
+                    api("DELETE", f"/datasets/{remote.id}/records", params={"ids": record})
+            return None
+
+        server = connect(Meddling(delete_meanwhile))
+        server.ensure(project, create=False)
+        assert [key for page in server.listing() for key, _ in page] == ["r0", "r1", "r2", "r3", "r4", "r5"]
+
+
+class TestUpdate:
+    NEW = Record("r0", {"prompt": "<new>?", "response": "0"}, [Suggestion("rating", 5)])
+
+    @pytest.fixture
+    def answered(self, connect: Connect, project: Project, argilla: LocalArgilla) -> Project:
+        """One record with an answer and a suggestion to each of two questions."""
+        project = Project(project.title, load_template("review"))
+        suggestions = [Suggestion("rating", 1), Suggestion("label", "harmful")]
+        push(connect(), project, [Record("r0", {"prompt": "old?", "response": "0"}, suggestions)])
+        person = ArgillaPerson(argilla.url, argilla.add_user("ann").key, argilla.workspace)
+        person.ensure(project, create=False)
+        person.annotate("r0", {"rating": 1, "label": "harmful", "improved_response": "0"})
+        person.close()
+        return project
+
+    def test_the_page_has_the_new_text_and_only_its_suggestions(
+        self, connect: Connect, api: Callable[..., Any], answered: Project
+    ) -> None:
+        server = connect()
+        remote = server.ensure(answered, create=True)
+        server.update([self.NEW])
+        record = stored(api, remote.id)["r0"]
+        assert record["fields"]["prompt"] == "&lt;new&gt;?"
+        assert 5 in [suggestion["value"] for suggestion in record["suggestions"]]
+        assert len(record["suggestions"]) == 2  # and the text that is to be improved
+
+    def test_answers_are_never_sent(self, connect: Connect, answered: Project) -> None:
+        bodies: list[dict[str, Any]] = []
+
+        def watch(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.url.path.endswith("/bulk"):
+                bodies.append(json.loads(request.content))
+            return None
+
+        server = connect(Meddling(watch))
+        server.ensure(answered, create=True)
+        server.update([self.NEW])
+        assert [set(item) for body in bodies for item in body["items"]] == [
+            {"external_id", "fields", "metadata", "suggestions"},
+            {"external_id", "metadata"},
+        ]
+
+    @pytest.mark.parametrize("arrives", [True, False])
+    @pytest.mark.parametrize("step", range(3))
+    def test_a_change_that_breaks_off_is_unknown_and_mended_by_the_next(
+        self, connect: Connect, api: Callable[..., Any], answered: Project, step: int, arrives: bool
+    ) -> None:
+        writes = itertools.count()
+
+        def break_off(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.method in ("PUT", "DELETE") and next(writes) == step:
+                if arrives:
+                    real.handle_request(request).read()
+                raise httpx2.ReadError("connection reset")
+            return None
+
+        server = connect(Meddling(break_off))
+        remote = server.ensure(answered, create=True)
+        assert [outcome.result for outcome in server.update([self.NEW])] == ["unknown"]
+        assert [outcome.result for outcome in server.update([self.NEW])] == ["accepted"]
+        assert server.find(["r0"])["r0"][0].content == record_key(self.NEW.fields)
+        assert len(stored(api, remote.id)["r0"]["suggestions"]) == 2
+        (annotation,) = [a for page in server.changes() for found in page.records for a in found.annotations]
+        assert annotation.source["content"].startswith("before")
+
+    def test_what_argilla_cannot_hold_is_rejected_and_its_siblings_change(
+        self, connect: Connect, project: Project
+    ) -> None:
+        project = Project(project.title, CHAT)
+        old, new = ([{"role": "user", "content": text}, {"role": "assistant", "content": "Ho"}] for text in ("a", "b"))
+        server = connect()
+        push(server, project, [Record(key, {"messages": old}) for key in ("bad", "good")])
+        bad = [{"role": "user", "content": ""}]
+        outcomes = server.update([Record("bad", {"messages": bad}), Record("good", {"messages": new})])
+        assert [outcome.result for outcome in outcomes] == ["rejected", "accepted"]
+
+
+class TestRemove:
+    def test_records_of_another_dataset_are_left_alone(self, connect: Connect, project: Project) -> None:
+        other = connect()
+        push(other, Project(f"{project.title} too", RATING), records(1))
+        server = connect()
+        push(server, project, records(1))
+        assert server.remove([other.find(["r0"])["r0"][0].id]) == 0
+        assert len(other.find(["r0"])) == 1
 
 
 class TestHalfMade:

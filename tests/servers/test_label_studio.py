@@ -11,9 +11,9 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from bridge.errors import AuthError, BridgeError, Conflict, NotFound, UnexpectedReply, Unreachable
+from bridge.errors import AuthError, BridgeError, Busy, Conflict, NotFound, TooLarge, UnexpectedReply, Unreachable
 from bridge.keys import Secret
-from bridge.records import Record, Suggestion
+from bridge.records import Record, Suggestion, record_key
 from bridge.servers import label_studio as module
 from bridge.servers import label_studio_tasks
 from bridge.servers.http import Client
@@ -206,6 +206,173 @@ class TestLostAndUnknown:
         assert (result.sent, [reject.key for reject in result.rejected]) == (19, ["r7"])
 
 
+class TestWrite:
+    def test_a_server_that_asks_to_wait_is_busy_and_not_asked_again(self, connect: Connect, project: Project) -> None:
+        meddling = answering("/import", httpx2.Response(429, headers={"Retry-After": "7"}))
+        server = connect(meddling)
+        server.ensure(project, create=True)
+        with pytest.raises(Busy) as caught:
+            server.write(records(2))
+        assert (caught.value.wait_s, sum(path.endswith("/import") for _, path in meddling.seen)) == (7, 1)
+
+    def test_a_batch_that_is_too_large_says_so(self, connect: Connect, project: Project) -> None:
+        server = connect(answering("/import", httpx2.Response(413)))
+        server.ensure(project, create=True)
+        with pytest.raises(TooLarge):
+            server.write(records(2))
+
+    def test_an_unknown_outcome_says_when_to_look(self, connect: Connect, project: Project) -> None:
+        server = connect(answering("/import", httpx2.Response(503, headers={"Retry-After": "9"})))
+        server.ensure(project, create=True)
+        assert [(outcome.result, outcome.wait_s) for outcome in server.write(records(2))] == [("unknown", 9)] * 2
+
+    @pytest.mark.parametrize("body", [{}, [], {"task_ids": [1]}, {"task_ids": [1, 2], "task_count": 2}])
+    def test_a_reply_that_does_not_say_what_was_written_leaves_it_unknown(
+        self, connect: Connect, project: Project, body: object
+    ) -> None:
+        server = connect(answering("/import", httpx2.Response(201, json=body)))
+        server.ensure(project, create=True)
+        assert [outcome.result for outcome in server.write(records(2))] == ["unknown"] * 2
+
+    def test_records_whose_lost_suggestions_cannot_be_sent_are_unknown(
+        self, connect: Connect, project: Project
+    ) -> None:
+        def lose(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.url.path.endswith("/import"):
+                body = json.dumps([{"data": task["data"]} for task in json.loads(request.content)]).encode()
+                return real.handle_request(resent(request, body))
+            return httpx2.Response(503) if request.url.path.endswith("/import/predictions") else None
+
+        server = connect(Meddling(lose))
+        server.ensure(project, create=True)
+        assert [outcome.result for outcome in server.write(records(2))] == ["unknown"] * 2
+
+
+def answering(path: str, reply: httpx2.Response) -> Meddling:
+    """Traffic in which what goes to that path does not arrive."""
+    return Meddling(lambda request, real: reply if request.url.path.endswith(path) else None)
+
+
+def resent(request: httpx2.Request, body: bytes) -> httpx2.Request:
+    headers = {k: v for k, v in request.headers.items() if k.lower() != "content-length"}
+    return httpx2.Request(request.method, request.url, headers=headers, content=body)
+
+
+class TestListing:
+    def test_tasks_of_other_people_have_no_key(self, connect: Connect, api: Client, project: Project) -> None:
+        remote = push(connect(), project, records(1)).project
+        api.request("POST", f"/api/projects/{remote.id}/import", body=[{"data": {"prompt": "p", "response": "r"}}])
+        server = connect()
+        server.ensure(project, create=False)
+        assert [(key, bool(found.content)) for page in server.listing() for key, found in page] == [
+            ("r0", True),
+            ("", False),
+        ]
+
+
+class TestUpdate:
+    NEW = Record("r0", {"prompt": "new?", "response": "0"}, [Suggestion("rating", 5)])
+
+    def test_the_page_has_the_new_text_and_only_its_suggestions(
+        self, connect: Connect, api: Client, project: Project
+    ) -> None:
+        server = connect()
+        push(server, project, records(1))
+        server.update([self.NEW])
+        task = api.request("GET", f"/api/tasks/{server.find(['r0'])['r0'][0].id}/")
+        (prediction,) = task["predictions"]
+        assert (task["data"]["prompt"], prediction["model_version"]) == ("new?", AGENT)
+        assert prediction["result"][0]["value"] == {"rating": 5}
+
+    @pytest.mark.parametrize("arrives", [True, False])
+    @pytest.mark.parametrize("step", range(4))
+    def test_a_change_that_breaks_off_is_unknown_and_mended_by_the_next(
+        self, connect: Connect, project: Project, label_studio: LocalLabelStudio, step: int, arrives: bool
+    ) -> None:
+        push(connect(), project, records(1))
+        person = LabelStudioPerson(label_studio.url, label_studio.token)
+        person.ensure(project, create=False)
+        person.annotate("r0", {"rating": 1})
+        person.close()
+        writes = itertools.count()
+
+        def break_off(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            writing = request.method != "GET" and "token" not in request.url.path
+            if writing and next(writes) == step:
+                if arrives:
+                    real.handle_request(request).read()
+                raise httpx2.ReadError("connection reset")
+            return None
+
+        server = connect(Meddling(break_off))
+        server.ensure(project, create=False)
+        assert [outcome.result for outcome in server.update([self.NEW])] == ["unknown"]
+        assert [outcome.result for outcome in server.update([self.NEW])] == ["accepted"]
+        (remote,) = server.find(["r0"])["r0"]
+        assert (remote.content, remote.suggestions) == (record_key(self.NEW.fields), 1)
+        (annotation,) = [a for page in server.changes() for found in page.records for a in found.annotations]
+        assert annotation.source["content"].startswith("before")
+
+    def test_an_answer_that_comes_in_while_the_text_changes_is_counted(
+        self, connect: Connect, project: Project, label_studio: LocalLabelStudio
+    ) -> None:
+        push(connect(), project, [Record("r0", {"prompt": "old?", "response": "0"})])
+        person = LabelStudioPerson(label_studio.url, label_studio.token)
+        person.ensure(project, create=False)
+        person.annotate("r0", {"rating": 1})
+        person.close()
+
+        def write_old_counts(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            """As the server does with what it read of the task just before the answer came."""
+            if request.method != "PATCH":
+                return None
+            body = {**json.loads(request.content), "total_annotations": 0}
+            return real.handle_request(resent(request, json.dumps(body).encode()))
+
+        server = connect(Meddling(write_old_counts))
+        server.ensure(project, create=False)
+        server.update([Record("r0", self.NEW.fields)])
+        assert server.find(["r0"])["r0"][0].annotations == 1
+        assert [len(found.annotations) for page in server.changes() for found in page.records] == [1]
+
+    def test_a_record_that_is_deleted_meanwhile_is_rejected_and_its_siblings_change(
+        self, connect: Connect, api: Client, project: Project
+    ) -> None:
+        server = connect()
+        push(server, project, records(2))
+        gone = server.find(["r0"])["r0"][0].id
+
+        def delete(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.method == "PATCH" and request.url.path == f"/api/tasks/{gone}/":
+                api.request("DELETE", f"/api/tasks/{gone}/")
+            return None
+
+        server = connect(Meddling(delete))
+        server.ensure(project, create=False)
+        sibling = Record("r1", {"prompt": "new too?", "response": "1"})
+        outcomes = server.update([self.NEW, sibling])
+        assert [(outcome.key, outcome.result) for outcome in outcomes] == [("r0", "rejected"), ("r1", "accepted")]
+        assert server.find(["r1"])["r1"][0].content == record_key(sibling.fields)
+
+
+class TestRemove:
+    def test_a_draft_holds_its_record(self, connect: Connect, api: Client, project: Project) -> None:
+        server = connect()
+        push(server, project, records(2))
+        ids = [remote.id for (remote,) in server.find(["r0", "r1"]).values()]
+        api.request("POST", f"/api/tasks/{ids[0]}/drafts", body={"result": [], "lead_time": 1})
+        assert server.remove(ids) == 1
+        assert list(server.find(["r0", "r1"])) == ["r0"]
+
+    def test_tasks_of_another_project_are_left_alone(self, connect: Connect, project: Project) -> None:
+        other = connect()
+        push(other, Project(f"{project.title} too", RATING), records(1))
+        server = connect()
+        push(server, project, records(1))
+        assert server.remove([other.find(["r0"])["r0"][0].id]) == 0
+        assert len(other.find(["r0"])) == 1
+
+
 class TestBrokenReading:
     @pytest.fixture
     def answered(
@@ -251,6 +418,23 @@ class TestBrokenReading:
         with pytest.raises(UnexpectedReply, match="broken off"):
             self.read(connect(Meddling(shorten)), answered)
 
+    @pytest.mark.parametrize("often", [1, 2])
+    def test_a_list_that_ends_early_is_read_again_and_nothing_is_listed_twice(
+        self, connect: Connect, answered: Project, often: int
+    ) -> None:
+        server = connect(Meddling(ending_early(range(often))))
+        server.ensure(answered, create=False)
+        keys = [found.key for page in server.changes() for found in page.records]
+        assert sorted(keys) == [f"r{n}" for n in range(6)]
+
+    def test_a_list_that_always_ends_early_is_an_error_and_no_end(self, connect: Connect, answered: Project) -> None:
+        with pytest.raises(UnexpectedReply, match="announces more"):
+            self.read(connect(Meddling(ending_early(range(100)))), answered)
+        server = connect(Meddling(ending_early(range(100))))
+        server.ensure(answered, create=False)
+        with pytest.raises(UnexpectedReply, match="announces more"):
+            list(server.listing())
+
     def test_truncated_json_is_an_error(self, connect: Connect, answered: Project) -> None:
         def truncate(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
             if request.url.path != "/api/tasks/":
@@ -260,6 +444,20 @@ class TestBrokenReading:
 
         with pytest.raises(UnexpectedReply, match="not JSON"):
             self.read(connect(Meddling(truncate)), answered)
+
+
+def ending_early(sweeps: range) -> Callable[[httpx2.Request, httpx2.BaseTransport], httpx2.Response | None]:
+    """In these sweeps, nothing is left behind the second page."""
+    pages: Iterator[int] = itertools.count()
+
+    def end(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+        if request.url.path != "/api/tasks/":
+            return None
+        sweep, page = divmod(next(pages), 3)
+        early = page == 2 and sweep in sweeps
+        return httpx2.Response(200, json={"tasks": [], "total": 0}) if early else None
+
+    return end
 
 
 class TestCursor:

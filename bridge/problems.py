@@ -1,0 +1,67 @@
+"""``problems.jsonl`` and ``merged.jsonl``: what people's answers came to, and what is wrong with some of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from bridge.annotations import Annotation
+from bridge.errors import InputError
+from bridge.files import write_lines
+from bridge.merging import MergeResult, Problem, check_answers
+from bridge.records import Record
+from bridge.templates import TaskTemplate
+
+PROBLEMS = "problems.jsonl"
+
+
+def check_changed(
+    annotations: Sequence[Annotation], template: TaskTemplate, records: Callable[[], Iterable[Record]], path: Path
+) -> list[dict[str, Any]]:
+    """Check all answers to some records, and replace what the file of problems says of these records.
+
+    Args:
+        annotations: every answer to them, in its newest state.
+        template: the task.
+        records: reads the campaign's records.
+        path: the file of problems.
+    """
+    changed = {annotation.record for annotation in annotations}
+    shown: dict[str, Record] = {}
+    with suppress(InputError):  # the file may be elsewhere today; what needs no record is checked all the same
+        for record in records():
+            if record.key in changed:
+                shown[record.key] = record
+                if len(shown) == len(changed):
+                    break
+    problems: list[Problem] = []
+    for annotation in annotations:
+        record_ = shown.get(annotation.record)
+        given = (record_.fields, template.prefilled(record_)) if record_ else (None, None)
+        problems += check_answers(annotation, template, *given)[1]
+    found = [problem.to_dict() for problem in problems]
+    write_problems([*_of_others(path, changed), *found], path)
+    return found
+
+
+def _of_others(path: Path, changed: Collection[str]) -> list[dict[str, Any]]:
+    try:
+        lines = path.read_bytes().splitlines()
+        return [problem for problem in map(json.loads, lines) if problem["record"] not in changed]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []  # it can be made again by `merge`
+
+
+def write_merged(result: MergeResult, path: Path) -> None:
+    """Write ``merged.jsonl``, and beside it ``problems.jsonl`` if any answer could not count."""
+    write_lines(path, [merged.to_dict() for merged in result.merged])
+    write_problems([problem.to_dict() for problem in result.problems], path.parent / PROBLEMS)
+
+
+def write_problems(problems: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write the file of problems; where there is nothing to say, an old one is emptied and no new one made."""
+    if problems or path.exists():
+        write_lines(path, problems)
