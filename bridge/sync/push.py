@@ -297,6 +297,8 @@ class _Sender:
         except (Unreachable, AuthError, NotFound, Refused):
             self.target.unsent(keys)  # nothing was written
             raise
+        except ServerError as error:
+            outcomes = [Outcome(key, "unknown", error.reason, error.remedy) for key in keys]
         return self._judge(records, outcomes)
 
     def _judge(self, records: Sequence[Record], outcomes: Sequence[Outcome]) -> dict[str, int]:
