@@ -69,6 +69,7 @@ CAPABILITIES = Capabilities(
     },
     description_length=1000,
     spans_per_field=1,
+    requests_per_update=3 / BATCH_BESIDE_PEOPLE,
 )
 
 
@@ -204,10 +205,7 @@ class Argilla(Dataset):
 
     @reading
     def update(self, records: Sequence[Record]) -> list[Outcome]:
-        """Put the present texts of records, and the suggestions for them, in place of what is there.
-
-        A server that refuses a batch as a whole rejects all of it, as with :meth:`write`.
-        """
+        """Put the present texts of records, and the suggestions for them, in place of what is there."""
         held = dict(self._look_up([record.key for record in records]))
         outcomes: dict[str, Outcome] = {}
         items: dict[str, dict[str, Any]] = {}
@@ -220,11 +218,19 @@ class Argilla(Dataset):
                 outcomes[record.key] = why or Outcome(record.key, "accepted", remote_id=str(there and there["id"]))
             except ValueRejected as error:
                 outcomes[record.key] = Outcome(record.key, "rejected", error.reason, error.remedy)
-        try:
-            self._show(list(items.values())) if items else None
-        except (Refused, UnknownOutcome) as error:
-            outcomes |= {key: _failed(key, error) for key in items}
+        outcomes |= self._change(list(items.items()))
         return [outcomes[record.key] for record in records]
+
+    def _change(self, items: list[tuple[str, dict[str, Any]]]) -> dict[str, Outcome]:
+        """The outcomes of those that could not be changed; of a batch that is refused, each half goes by itself."""
+        try:
+            self._show([item for _, item in items]) if items else None
+        except (Refused, UnknownOutcome) as error:
+            if isinstance(error, Refused) and len(items) > 1:
+                half = len(items) // 2
+                return self._change(items[:half]) | self._change(items[half:])
+            return {key: _failed(key, error) for key, _ in items}
+        return {}
 
     def _show(self, items: list[dict[str, Any]]) -> None:
         what = f"change the texts of {len(items)} records"

@@ -50,6 +50,7 @@ CAPABILITIES = Capabilities(
     unique_keys=False,
     incremental=True,
     drafts=False,
+    requests_per_update=2,
 )
 
 _PROJECT_FIELDS = (

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -174,14 +175,18 @@ class TestLostAndUnknown:
         assert (result.sent, result.unknown) == (5, [])
         assert push(connect(), project, records(5)).present == 5
 
-    def test_a_write_that_never_arrived_is_unknown_and_not_repeated(self, connect: Connect, project: Project) -> None:
+    def test_a_write_that_never_arrives_is_looked_up_before_it_is_sent_again(
+        self, connect: Connect, project: Project
+    ) -> None:
         def fail(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
             return httpx2.Response(502, text="bad gateway") if request.url.path.endswith("/bulk") else None
 
         meddling = Meddling(fail)
-        result = push(connect(meddling), project, records(5))
-        assert (result.sent, len(result.unknown), result.complete) == (0, 5, False)
-        assert sum(path.endswith("/bulk") for _, path in meddling.seen) == 1
+        result = push(connect(meddling), project, records(5), patience_s=0)
+        assert (result.sent, bool(result.unknown), result.complete) == (0, True, False)
+        writes = [number for number, (_, path) in enumerate(meddling.seen) if path.endswith("/bulk")]
+        look = ("POST", f"/api/v1/datasets/{result.project.id}/records/search")
+        assert all(look in meddling.seen[one:next_one] for one, next_one in pairwise([*writes, None]))
         assert push(connect(), project, records(5)).sent == 5
 
     def test_one_record_that_the_server_refuses_does_not_hold_up_the_others(
@@ -369,6 +374,22 @@ class TestUpdate:
         assert len(stored(api, remote.id)["r0"]["suggestions"]) == 2
         (annotation,) = [a for page in server.changes() for found in page.records for a in found.annotations]
         assert annotation.source["content"].startswith("before")
+
+    def test_one_record_that_the_server_refuses_does_not_hold_up_the_others(
+        self, connect: Connect, project: Project
+    ) -> None:
+        push(connect(), project, records(5))
+
+        def refuse(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            refused = request.url.path.endswith("/bulk") and b'"r3"' in request.content
+            return httpx2.Response(422, json={"detail": "Record at position 3 is not valid"}) if refused else None
+
+        server = connect(Meddling(refuse))
+        server.ensure(project, create=True)
+        outcomes = server.update([Record(r.key, {**r.fields, "prompt": "new?"}) for r in records(5)])
+        assert {outcome.key: outcome.result for outcome in outcomes if outcome.result != "accepted"} == {
+            "r3": "rejected"
+        }
 
     def test_what_argilla_cannot_hold_is_rejected_and_its_siblings_change(
         self, connect: Connect, project: Project
