@@ -42,6 +42,9 @@ from bridge.sync.push import PushResult, push
 from bridge.sync.reconcile import reconcile, survey, take_over
 from bridge.templates import TaskTemplate, load_template
 
+KEEP = 10_000
+"""A file of no more records than this is read once for a push; a longer one twice, so that memory stays bounded."""
+
 
 class Campaign:
     """The loop in Python, by the same names as on the command line.
@@ -107,7 +110,10 @@ class Campaign:
 
     def check(self) -> CheckResult:
         """Read the records without a server; rejected rows go to ``out/rejects.jsonl``."""
-        result = check(self._rows(), self.template, self._progress)
+        return self._check()
+
+    def _check(self, *, keep: int = 0) -> CheckResult:
+        result = check(self._rows(), self.template, self._progress, keep=keep)
         self._write_rejects(result.rejects)
         return result
 
@@ -176,13 +182,13 @@ class Campaign:
             Held: somebody else is at work in this folder.
             ServerError: the server cannot be used; run it again, nothing is sent twice.
         """
-        checked = self.check()
+        checked = self._check(keep=KEEP)
         project = self._project(checked.repeats)
         with self.state.alone("push") as ledger, self._connected(project) as server:
             result = push(
                 server,
                 project,
-                self._rows(),
+                self._rows() if checked.kept is None else checked.kept,
                 ledger=ledger,
                 place=self._place,
                 on_change=on_change,

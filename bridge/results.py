@@ -10,6 +10,7 @@ from typing import Any
 from bridge.annotations import Annotation
 from bridge.files import Reject
 from bridge.reading import RecordReader
+from bridge.records import Record
 from bridge.servers.protocol import Progress, RemoteProject
 from bridge.sync.pace import Pace
 from bridge.templates import TaskTemplate
@@ -26,11 +27,13 @@ def silent(what: str, done: int, total: int) -> None:
 class CheckResult:
     """What a file would become: how many records would be pushed, and which rows would be rejected, and why.
 
-    ``left_out`` names columns, or cells of them, that would be in no record.
+    ``left_out`` names columns, or cells of them, that would be in no record. ``kept`` are the records themselves, if
+    that was asked for and they are not too many.
     """
 
     records: int = 0
     repeats: int = 0
+    kept: list[Record] | None = None
     suggestions: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -46,12 +49,25 @@ class CheckResult:
         }
 
 
-def check(reader: RecordReader, template: TaskTemplate, progress: Progressing = silent) -> CheckResult:
-    """Read all records and keep none: what would be pushed, and what would be rejected."""
-    result = CheckResult()
+def check(
+    reader: RecordReader, template: TaskTemplate, progress: Progressing = silent, *, keep: int = 0
+) -> CheckResult:
+    """Read all records: what would be pushed, and what would be rejected.
+
+    Args:
+        reader: reads them.
+        template: the task.
+        progress: told how many were read.
+        keep: hold on to them as long as there are no more than this, so that they need not be read again.
+    """
+    result = CheckResult(kept=[])
     suggested: Counter[str] = Counter()
     for record in reader:
         result.records += 1
+        if result.records > keep:
+            result.kept = None
+        elif result.kept is not None:
+            result.kept.append(record)
         result.repeats = max(result.repeats, template.repeats(record.fields))
         suggested.update(suggestion.question for suggestion in record.suggestions)
         if result.records % 5000 == 0:
