@@ -189,7 +189,7 @@ class Server(Protocol):
         ...
 
     def listing(self) -> Iterator[Sequence[tuple[str, Remote]]]:
-        """Every record of the project with its key, in pages; the key is empty for records that are not ours.
+        """Every record of the project with its key, in pages, none twice; the key is empty for records without one.
 
         Raises:
             UnexpectedReply: the list breaks off, or shifts whenever it is read.
@@ -200,12 +200,17 @@ class Server(Protocol):
         """Show the present text and suggestions of records whose keys are there with another text.
 
         Answers given before then count as answers to another text: :meth:`changes` yields them with a ``content`` of
-        their own in ``source``. One outcome for each, in order; what is not there is rejected.
+        their own in ``source``, until a person changes them. One outcome for each, in order. What shows that text
+        already is left as it is; what is not there is rejected, and so is a key that is the hash of its text. A change
+        that breaks off leaves a ``content`` that no text has, and doing it again mends that.
         """
         ...
 
     def remove(self, ids: Iterable[str]) -> int:
-        """Delete records by their ids on the server; how many. Those that somebody has answered are left alone."""
+        """Delete records by their ids on the server; how many.
+
+        Those that somebody has answered, skipped or begun to answer are left alone.
+        """
         ...
 
     def repair(self, records: Sequence[Record]) -> int:
