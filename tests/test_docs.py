@@ -22,6 +22,7 @@ from pydantic import BaseModel
 import bridge
 from bridge.annotations import Annotation
 from bridge.cli import main
+from bridge.cli.campaign import campaign_options
 from bridge.config import CampaignConfig, load_config
 from bridge.exporting.formats import FORMATS, metadata
 from bridge.exporting.reasons import REASONS
@@ -190,8 +191,6 @@ def commands_of(command: click.Command = main, path: tuple[str, ...] = ()) -> It
 
 
 COMMANDS = dict(commands_of())
-SHARED = {"push", "status"}
-"""Commands with the flags of a campaign and no others."""
 
 
 def flags(command: click.Command) -> set[str]:
@@ -210,7 +209,7 @@ def has_flag(text: str, flag: str) -> bool:
 def test_every_command_and_flag_is_documented() -> None:
     there = sections(ROOT / "docs" / "commands.md")
     shared = there["Flags of a campaign"]
-    common = flags(COMMANDS["push"])
+    common = flags(click.command()(campaign_options(lambda: None)))
     assert {flag for flag in common if not has_flag(shared, flag)} == set()
     for name, command in COMMANDS.items():
         if not name:
