@@ -5,9 +5,9 @@
 Starts an Argilla of its own (with OpenSearch and Redis) in a temporary folder. All sides of a ratio run several times,
 in changing order, in the same run; the ratio is that of the medians.
 
-* push: making the dataset and `bridge.sync.push` of records with three suggestions, against a loop that puts the same payloads with httpx2,
-  for each of several batch sizes (the best counts), and against the SDK's `create` and `records.log`, in wall time and in the
-  client's own processor time.
+* push: making the dataset and `bridge.sync.push` of records with three suggestions, against a loop that puts the same
+  payloads with httpx2, for each of several batch sizes (the best counts), and against the SDK's `create` and
+  `records.log`, in wall time and in the client's own processor time.
 * pull: `bridge.sync.pull` into a store on disk, of 2,000 answered of all records, against the bare list route, and
   against iterating over the SDK's `dataset.records`. And the number of requests of a pull when nothing happened.
 

@@ -262,7 +262,7 @@ class Campaign:
             remote,
             progress,
             per_person(annotations),
-            last_pull,
+            last_pull.split(" ")[0] if last_pull else last_pull,
             pulled_at,
             self._unresolved(annotations),
             pace(given, left, datetime.fromtimestamp(self.state.clock.time(), UTC)),

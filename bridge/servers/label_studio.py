@@ -14,16 +14,17 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from bridge.annotations import Annotation, utc
+from bridge.annotations import Annotation
 from bridge.errors import Busy, Conflict, NotFound, Refused, ServerError, TooLarge, UnexpectedReply, UnknownOutcome
 from bridge.questions import Question
 from bridge.records import Record, wire_id
 from bridge.servers.answers import why_not
 from bridge.servers.http import Client
 from bridge.servers.label_studio_answers import NO_ACCOUNTS, answered, write_answer
+from bridge.servers.label_studio_changes import Sweep
+from bridge.servers.label_studio_cursor import OVERLAP
 from bridge.servers.label_studio_kinds import KINDS
 from bridge.servers.label_studio_login import Login
 from bridge.servers.label_studio_page import label_config
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from bridge.servers.retries import Retries
 
 LOOKUP_SIZE = 500
-OVERLAP = timedelta(seconds=60)
-"""An annotation is committed before its task's time moves, so a pull re-reads a minute that it has already seen."""
 
 CAPABILITIES = Capabilities(
     question_kinds=frozenset(KINDS),
@@ -300,31 +299,10 @@ class LabelStudio:
     # Answers
 
     def changes(self, cursor: str = "") -> Iterator[Page]:
-        """Tasks with answers; with a cursor, only those that changed since a minute before it."""
-        if cursor:
-            since = datetime.fromisoformat(utc(cursor, "cursor")) - OVERLAP
-            value = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            yield from self._sweep([rule("updated_at", "greater_or_equal", value, "Datetime")], cursor)
-            return
-        sweeps = [[rule("total_annotations", "greater", 0)]]
+        """Tasks with answers; with a cursor, only those that changed since, and what may have come late before it."""
         # A project that had no skips a moment ago has only ones that the overlap of the next pull covers.
-        if time.monotonic() - self._no_skips_at > OVERLAP.total_seconds() / 2:
-            sweeps.append([rule("total_annotations", "equal", 0), rule("cancelled_annotations", "greater", 0)])
-        for rules in sweeps:
-            for page in self._sweep(rules, cursor):
-                cursor = page.cursor
-                yield page
-
-    def _sweep(self, rules: list[dict[str, Any]], cursor: str) -> Iterator[Page]:
-        begun = ""
-        for tasks, left in pages(self._http, self._id, rules, ANSWERS):
-            # A page that was read may change while later ones are read; so the next pull starts no later than this
-            # sweep did, by the server's clock.
-            begun = begun or self._http.server_time or moment(tasks[0].get("updated_at"))
-            newest = max(moment(task.get("updated_at")) for task in tasks)
-            cursor = max(cursor, min(newest, begun))
-            ours = [task for task in tasks if "bridge_id" in (task.get("data") or {})]
-            yield Page([self._answered(task) for task in ours], cursor, left)
+        may_have_skips = time.monotonic() - self._no_skips_at > OVERLAP.total_seconds() / 2
+        yield from Sweep(self._http, self._id, self._answered, may_have_skips=may_have_skips).since(cursor)
 
     @reading
     def _answered(self, task: Mapping[str, Any]) -> Answered:

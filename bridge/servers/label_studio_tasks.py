@@ -76,6 +76,18 @@ def pages(
     )
 
 
+def count(http: Client, project: str, rules: Sequence[Rule]) -> int:
+    """How many tasks fulfil these conditions."""
+    reply = http.request(
+        "GET",
+        "/api/tasks/",
+        params={"project": project, "page_size": 1, "resolve_uri": "false", "include": "id"},
+        body={"filters": {"conjunction": "and", "items": list(rules)}},
+        what="count records",
+    )
+    return int(expect(reply, "total", int))
+
+
 def _sweep(
     http: Client, project: str, rules: Sequence[Rule], parameters: Mapping[str, str]
 ) -> Iterator[tuple[list[dict[str, Any]], int]]:

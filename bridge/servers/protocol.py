@@ -134,7 +134,12 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of the changes. ``cursor`` is where the next pull may start, once all pages are read and stored."""
+    """A part of the changes.
+
+    ``cursor`` is where the next pull may start, once all pages are read and stored: that of the last page counts, and
+    an empty one says nothing. It begins with a time of the server (UTC, ISO 8601); a space and whatever the server
+    wants to be told again may follow.
+    """
 
     records: Sequence[Answered]
     cursor: str

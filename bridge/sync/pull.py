@@ -49,7 +49,8 @@ class PullResult:
 def usable(cursor: str | None, now: float) -> str:
     """A remembered cursor; empty, which sweeps everything, where it cannot be one.
 
-    A cursor is a server's time. One from the future would hide all that happens until then.
+    A cursor begins with a server's time; what may follow it is the server's own. One from the future would hide all
+    that happens until then.
 
     Args:
         cursor: as it was remembered.
@@ -59,11 +60,11 @@ def usable(cursor: str | None, now: float) -> str:
     ('2026-01-02T03:04:05.000000Z', '', '')
     """
     try:
-        cursor = utc(cursor) if cursor else ""
-    except ValueRejected:
+        moment = utc(cursor.split(" ")[0]) if cursor else ""
+    except (ValueRejected, AttributeError):
         return ""
     tomorrow = (datetime.fromtimestamp(now, UTC) + timedelta(days=1)).isoformat()
-    return cursor if "2000" < cursor < tomorrow else ""
+    return cursor if cursor and "2000" < moment < tomorrow else ""
 
 
 def pull(
@@ -99,7 +100,8 @@ def pull(
             named = [replace(a, annotator=people.pseudonym(a.annotator)) for a in answered.annotations]
             lines += _compare(feedback, result, answered.key, answered.remote_id, named)
         feedback.append(lines)
-        result.cursor = max(result.cursor, page.cursor)
+        if page.cursor.split(" ")[0] >= result.cursor.split(" ")[0]:
+            result.cursor = page.cursor
         tick(len(seen))
     if cursor and not result.full and not server.capabilities.incremental:
         result.note = "nothing happened on the server since the last pull"
