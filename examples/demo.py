@@ -1,4 +1,4 @@
-"""The whole loop on a real Label Studio: serve, push, label, pull, merge, export.
+"""The whole loop on a real Label Studio: serve, plan, push, label, pull, merge, export.
 
 Two campaigns over the same twelve prompts: `compare` asks which of two responses is better, `review` asks for a rating,
 a verdict and a better text. The two annotators are SIMULATED: they answer by the script below, each as a user of their
@@ -160,7 +160,7 @@ def review_records() -> list[Record]:
 
 
 def campaign(server: LocalLabelStudio, name: str, template: str, records: list[Record], checks: Checks) -> Campaign:
-    """Make a campaign folder and push its records, twice."""
+    """Make a campaign folder, plan a push of its records, and push them, twice."""
     folder = OUT / name
     folder.mkdir(parents=True)
     (folder / "records.jsonl").write_text("".join(json.dumps(r.to_dict()) + "\n" for r in records), encoding="utf-8")
@@ -170,8 +170,11 @@ def campaign(server: LocalLabelStudio, name: str, template: str, records: list[R
         encoding="utf-8",
     )
     made = Campaign(folder)
+    planned = made.plan()
+    checks.equal(f"{name}: planned records", (planned.create, planned.unchanged), (12, 0))
     first, again = made.push(), made.push()
     checks.equal(f"{name}: records sent, then present", (first.sent, again.sent, again.present), (12, 0, 12))
+    checks.equal(f"{name}: planned after the push", (made.plan().nothing_to_do, made.plan().unchanged), (True, 12))
     print(f"==> {name}: pushed {first.sent} records; pushed again: {again.sent} sent, {again.present} were there")
     return made
 
@@ -203,6 +206,7 @@ def finish(made: Campaign, checks: Checks, sft: int, dpo: int) -> list[tuple[str
         rows += [(name, kind, file.rows, due, str(file.path.relative_to(ROOT))) for file in result.files]
         dropped = ", ".join(f"{count} {reason}" for reason, count in result.counts.items())
         print(f"    {kind}: {result.kept} rows; without a row: {dropped or 'none'}")
+    checks.equal(f"{name}: what the doctor finds", [finding.text for finding in made.doctor().findings], [])
     status = made.status()
     seen = (status.progress.records, status.progress.completed, len(status.answers))
     checks.equal(f"{name}: records, complete, annotators", seen, (12, COMPLETE[name], 2))
