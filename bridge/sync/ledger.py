@@ -38,7 +38,8 @@ _MIGRATIONS = [
     CREATE TABLE projects (
         id INTEGER PRIMARY KEY,
         server TEXT NOT NULL, origin TEXT NOT NULL, remote TEXT NOT NULL, born TEXT NOT NULL,
-        cursor TEXT, pulled_at REAL, extra INTEGER NOT NULL DEFAULT 0, used INTEGER NOT NULL DEFAULT 0,
+        cursor TEXT, pulled_at REAL, compared_at REAL NOT NULL DEFAULT 0,
+        extra INTEGER NOT NULL DEFAULT 0, used INTEGER NOT NULL DEFAULT 0,
         UNIQUE (server, origin, remote)
     );
     CREATE TABLE records (

@@ -14,6 +14,9 @@ from bridge.sync.target import Target
 
 SAMPLE = 20
 
+LATELY_S = 600.0
+"""For so long after a comparison only the number of records is compared again."""
+
 
 @dataclass
 class Survey:
@@ -66,7 +69,7 @@ def reconcile(server: Server, target: Target, remote: RemoteProject) -> Reconcil
     """
     known = target.count("sent") + target.extra
     held = server.progress().records if remote.records is None else remote.records
-    if held == known and (not known or _is_as_it_was(server, target)):
+    if held == known and (not known or _compared_lately(target) or _is_as_it_was(server, target)):
         return Reconciled()
     return take_over(target, survey(server))
 
@@ -74,8 +77,13 @@ def reconcile(server: Server, target: Target, remote: RemoteProject) -> Reconcil
 def take_over(target: Target, found: Survey) -> Reconciled:
     """Let the ledger say what a survey found."""
     gone = target.replace(found.there, found.total)
+    target.compared()
     bare = {key for key, copies in found.there.items() if not all(remote.suggestions for remote in copies)}
     return Reconciled(gone, bare, sorted(found.doubled))
+
+
+def _compared_lately(target: Target) -> bool:
+    return 0 <= target.ledger.clock.time() - target.compared_at < LATELY_S
 
 
 def _is_as_it_was(server: Server, target: Target) -> bool:

@@ -59,8 +59,18 @@ class Target:
         """How many records more the server holds than the ledger: foreign ones, and doubles."""
         return int(self._project()[2])
 
+    @property
+    def compared_at(self) -> float:
+        """When it was last found to hold what the server holds, by this machine's clock; 0 before that."""
+        return float(self._project()[3])
+
+    def compared(self) -> None:
+        """It holds what the server holds."""
+        with self.ledger.transaction() as db:
+            db.execute("UPDATE projects SET compared_at = ? WHERE id = ?", (self.ledger.clock.time(), self._id))
+
     def _project(self) -> tuple[Any, ...]:
-        query = "SELECT cursor, pulled_at, extra FROM projects WHERE id = ?"
+        query = "SELECT cursor, pulled_at, extra, compared_at FROM projects WHERE id = ?"
         with self.ledger.guarded():
             row: tuple[Any, ...] = self.ledger.db.execute(query, (self._id,)).fetchone()
         return row
