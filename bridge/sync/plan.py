@@ -164,7 +164,9 @@ def steps(
         beside = target.rows(new_key(key, contents[key]) for key in changed)
         there = server.find([*changed, *beside])
         target.found(there)
-        target.gone([key for key in (*changed, *beside) if key not in there])
+        # What never arrived is not gone: it is sent, or looked up, as if nobody had asked.
+        sent = [*changed, *(key for key, row in beside.items() if row.state == "sent")]
+        target.gone([key for key in sent if key not in there])
         rows |= target.rows([*changed, *beside])
     return [_step(record, contents[record.key], rows, on_change, recreate) for record in records]
 
@@ -172,7 +174,8 @@ def steps(
 def _step(record: Record, content: str, rows: Mapping[str, Row], on_change: OnChange | None, recreate: bool) -> Step:
     row = rows.get(record.key)
     other = new_key(record.key, content)
-    if row is not None and row.content not in ("", content) and other in rows:
+    arrived = other in rows and rows[other].state not in ("planned", "rejected")
+    if row is not None and row.content not in ("", content) and arrived:
         record, row = replace(record, key=other), rows[other]
     action = decide(content, row, on_change=on_change, recreate=recreate)
     if action == "new":

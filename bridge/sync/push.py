@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -247,18 +247,34 @@ class _Sender:
             self.bare -= {record.key for record in records}
 
     def _update(self, planned: Sequence[Step]) -> None:
-        if not planned:
-            return
-        self.target.ledger.renew()
-        contents = {step.record.key: step.content for step in planned}
-        for outcome in self.server.update([step.record for step in planned]):
+        waiting = deque(planned)
+        while waiting:
+            part = [waiting.popleft() for _ in range(min(self._size, len(waiting)))]
+            self.target.ledger.renew()
+            try:
+                outcomes = self.server.update([step.record for step in part])
+            except TooLarge as error:
+                if len(part) > 1:
+                    self._shrink(len(part))
+                    waiting.extendleft(reversed(part))
+                    continue
+                outcomes = [Outcome(part[0].record.key, "rejected", error.reason, error.remedy)]
+            except Busy as error:
+                self._shrink(len(part))
+                self._obey(error)
+                waiting.extendleft(reversed(part))
+                continue
+            self._note_updated(outcomes, {step.record.key: step.content for step in part})
+
+    def _note_updated(self, outcomes: Sequence[Outcome], contents: Mapping[str, str]) -> None:
+        for outcome in outcomes:
             if outcome.result == "accepted":
                 self.result.updated += 1
                 self.result.present += 1
                 self.target.found({outcome.key: [Remote(outcome.remote_id, content=contents[outcome.key])]})
             else:
                 # Its row still says that the old text is there, so the next push updates it again.
-                self._note(outcome)
+                self._note(outcome, settles=False)
         if self.result.unknown:
             raise _Stopped(self.result.reason)
 
@@ -378,7 +394,7 @@ class _Sender:
 
     # Noting
 
-    def _note(self, outcome: Outcome) -> None:
+    def _note(self, outcome: Outcome, *, settles: bool = True) -> None:
         result = self.result
         if outcome.result == "accepted":
             result.sent += 1
@@ -386,7 +402,7 @@ class _Sender:
             self._settled.append(outcome)
         elif outcome.result == "rejected":
             result.rejected.append(Reject(0, outcome.reason, outcome.remedy, key=outcome.key))
-            self._settled.append(outcome)
+            self._settled += [outcome] * settles
         else:
             result.unknown.append(outcome.key)
             result.reason = outcome.reason
