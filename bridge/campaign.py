@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from bridge.annotations import Annotation, newest
 from bridge.config import FILE_NAME, CampaignConfig, ServerConfig, load_config
-from bridge.errors import ConfigError, InputError, NotFound, UsageError
+from bridge.errors import ConfigError, InputError, LedgerError, NotFound, OtherProject, UsageError
 from bridge.exporting import ExportResult, export_all
 from bridge.exporting.affected import affected
 from bridge.files import Reject, write_lines, write_text
@@ -30,7 +30,7 @@ from bridge.servers import connect
 from bridge.servers.protocol import Project, Server
 from bridge.state import State
 from bridge.sync.capabilities import check_capabilities
-from bridge.sync.doctor import Diagnosis, examine
+from bridge.sync.doctor import Diagnosis, examine, other_server
 from bridge.sync.doctor import repair as carry_out
 from bridge.sync.feedback import Feedback
 from bridge.sync.ledger import Ledger, set_aside
@@ -218,11 +218,11 @@ class Campaign:
         project = self._project()
         with self.state.alone("pull") as ledger, self._connected(project) as server:
             remote = server.ensure(project, create=False)
-            target = ledger.target(*self._place, remote)
+            target = ledger.target(*self._place, remote, use=True)
             gone: list[str] = []
             if remote.records is not None and remote.records < target.count("sent") + target.extra:
                 # Records were deleted there, which no list of changes tells.
-                gone, full = take_over(target, survey(server)).gone, True
+                gone, full = take_over(target, survey(server, target)).gone, True
             feedback = self._feedback((self.config.server.kind, remote.id), ledger)
             result = pull(
                 server,
@@ -231,6 +231,7 @@ class Campaign:
                 self._side(project).people,
                 cursor="" if full else usable(target.cursor, self.state.clock.time()),
                 tick=lambda done: self._progress("pulling", done, 0),
+                ledger=ledger,
             )
             target.pulled(result.cursor)
             result.gone = gone
@@ -242,7 +243,7 @@ class Campaign:
         return result
 
     def _exported_to(self, ledger: Ledger) -> list[Path]:
-        return [self.folder / folder for folder in json.loads(ledger.note("exports") or '["out"]')]
+        return [self.folder / folder for folder in json.loads(ledger.note("exports") or "[]") or [self.out.resolve()]]
 
     def status(self) -> StatusResult:
         """Counts from the server, and what is known from the last pull."""
@@ -281,7 +282,8 @@ class Campaign:
 
         Args:
             repair: carry out the repairs that the findings name.
-            rebuild: make the ledger anew from the server first; the old one stays as ``ledger.before-rebuild.db``.
+            rebuild: make the ledger anew from the server first; one that cannot be used stays as
+                ``ledger.before-rebuild.db``.
 
         Raises:
             NotFound: nothing was pushed yet.
@@ -290,24 +292,39 @@ class Campaign:
         """
         project = self._project()
         if rebuild:
-            set_aside(self.state.path)
+            self._set_aside_if_unusable()
+        suggested: dict[str, str] = {}
+        with suppress(InputError):  # the file may be elsewhere today
+            for record in self.records():
+                if record.suggestions or self.template.prefilled(record):
+                    suggested[record.key] = record_key(record.fields)
         with self.state.alone("doctor") as ledger, self._connected(project) as server:
-            # Bringing a project up to date mends its search index too.
             remote = server.ensure(project, create=False)
-            target = ledger.target(*self._place, remote)
             if rebuild:
-                take_over(target, survey(server))
+                found = survey(server)
                 self._feedback(ledger=ledger)
-            suggested = [r.key for r in self.records() if r.suggestions or self.template.prefilled(r)]
+                target = ledger.rebuilt(*self._place, remote)
+                take_over(target, found)
+            try:
+                target = ledger.target(*self._place, remote)
+            except OtherProject as error:
+                return other_server(error)
             diagnosis, found = examine(server, target, suggested)
-            if rebuild:
-                diagnosis.repaired.append("made the ledger anew from the server")
             if repair and any(finding.mendable for finding in diagnosis.findings):
-                if any(finding.kind == "index" for finding in diagnosis.findings):
-                    server.ensure(self._project(self.check().repeats), create=True)
+                # Bringing the project up to date mends its search index too.
+                server.ensure(self._project(self.check().repeats), create=True)
                 carry_out(server, target, diagnosis, found, self.records())
-                diagnosis.findings = examine(server, target, suggested)[0].findings
+                diagnosis = replace(examine(server, target, suggested)[0], repaired=diagnosis.repaired)
+            if rebuild:
+                diagnosis.repaired.insert(0, "made the ledger anew from the server")
         return diagnosis
+
+    def _set_aside_if_unusable(self) -> None:
+        try:
+            with self.state.reading():
+                pass
+        except LedgerError:
+            set_aside(self.state.path)
 
     def annotations(self, *, history: bool = False) -> list[Annotation]:
         """The answers pulled so far: one per person and record, or every revision.
@@ -432,6 +449,7 @@ class Campaign:
                 new,
                 list(self.records()),
                 self.state.folder / "feedback.jsonl",
+                ledger=ledger,
                 quorum=self.config.merge.quorum,
                 annotators=annotators,
                 create_annotators=create_annotators,

@@ -10,7 +10,8 @@
     ├── ValueRejected           one value that its question does not allow (also a ValueError)
     ├── StoreError              the campaign's own folder: unreadable, full, damaged
     │   ├── Held                somebody else is working in it
-    │   └── LedgerError         the ledger is damaged, newer than this version, or of another server
+    │   └── LedgerError         the ledger is damaged, or newer than this version
+    │       └── OtherProject    the project it speaks of is another one than the server's
     ├── ExportError             a training set that cannot be made from this template or data
     ├── SetupError              an embedded server that cannot be installed or started
     └── ServerError             an annotation server
@@ -85,7 +86,11 @@ class Held(StoreError):
 
 
 class LedgerError(StoreError):
-    """The ledger cannot be used: damaged, newer than this version, or of another server. It can be made anew."""
+    """The ledger cannot be used: it is damaged, or newer than this version. It can be made anew."""
+
+
+class OtherProject(LedgerError):
+    """Another project than the one that was pushed to has its id now: the server was set up anew, or is another one."""
 
 
 class ExportError(BridgeError):

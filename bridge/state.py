@@ -63,7 +63,7 @@ class State:
     def remember(self, ledger: Ledger, project: dict[str, str], cursor: str) -> None:
         """Keep which project it is, and where its next pull starts, without having asked the server."""
         remote = RemoteProject(project["project"], "", None)
-        ledger.target(project["server"], project["origin"], remote).pulled(cursor)
+        ledger.target(project["server"], project["origin"], remote, use=True).pulled(cursor)
 
     def adopted(self) -> str:
         """The id of the project that this campaign was adopted from; empty for every other campaign."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--watch", is_flag=True, help="Show it again and again, until it is interrupted.")
 @click.option("--every", type=click.FloatRange(1), default=30.0, show_default=True, help="Seconds between two looks.")
-@click.option("--times", type=click.IntRange(1), help="End a watch after so many looks.")
+@click.option("--times", type=click.IntRange(1), help="Watch, and end after so many looks.")
 @campaign_options
 def status(folder: str, as_json: bool, watch: bool, every: float, times: int | None, **flags: Any) -> None:
     """Show how far the annotators are, and when they can be expected to be done.
@@ -29,13 +29,21 @@ def status(folder: str, as_json: bool, watch: bool, every: float, times: int | N
       annobridge status --json
       annobridge status --watch --every 60
     """
+    from bridge.errors import ServerError
+
     with opened(folder, flags, quiet=as_json) as campaign:
         looks = 0
         while True:
-            result = campaign.status()
-            report(result.to_dict(), status_lines(result, campaign.people(), time.time()), as_json=as_json)
+            try:
+                result = campaign.status()
+            except ServerError as error:
+                if not looks:
+                    raise
+                click.echo(f"error: {error.reason}", err=True)  # a watch outlives a server that is started anew
+            else:
+                report(result.to_dict(), status_lines(result, campaign.people(), time.time()), as_json=as_json)
             looks += 1
-            if not watch or looks == times:
+            if not (watch or times) or looks == times:
                 return
             sys.stdout.flush()
             time.sleep(every)

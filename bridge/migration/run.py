@@ -34,6 +34,7 @@ from bridge.servers import connect
 from bridge.servers.protocol import Outcome, Project, RemoteProject, Server
 from bridge.sync.capabilities import check_capabilities
 from bridge.sync.feedback import Feedback
+from bridge.sync.ledger import Ledger
 from bridge.sync.people import People
 from bridge.sync.pull import pull
 from bridge.sync.push import PushResult, push
@@ -128,6 +129,7 @@ def migrate(
     records: Sequence[Record],
     store: Path,
     *,
+    ledger: Ledger | None = None,
     quorum: int = 1,
     annotators: Mapping[str, str] | None = None,
     create_annotators: bool = False,
@@ -168,7 +170,14 @@ def migrate(
         new.people.move({who[names[a.annotator]]: a.annotator for a in possible})
         there = server.ensure(new.project, create=True)
         _check_number(old, place, new, there, Feedback(store).history)
-        pushed = push(server, new.project, records, tick=lambda done: tell("pushing", done, len(records)))
+        pushed = push(
+            server,
+            new.project,
+            records,
+            ledger=ledger,
+            place=(new.config.kind, new.origin),
+            tick=lambda done: tell("pushing", done, len(records)),
+        )
         pushed.project = replace(pushed.project, created=there.created)
     if pushed.unknown or pushed.reason:
         raise UnknownOutcome(pushed.reason, remedy="run the command again: it looks up what arrived, and goes on")

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bridge.errors import OtherProject
 from bridge.records import Record
 from bridge.servers.protocol import Progress, Remote, Server
 from bridge.sync.plan import batches
+from bridge.sync.push import PATIENCE_S
 from bridge.sync.reconcile import Survey, survey, take_over
-from bridge.sync.target import Target
+from bridge.sync.target import Target, needless
 
 Kind = Literal[
     "other server", "missing", "extra", "changed", "doubled", "foreign", "lost suggestions", "index", "unsettled"
@@ -31,6 +33,7 @@ class Finding:
         repair: what ``doctor --repair`` does about it, or what a person has to do.
         keys: the records it concerns (ids on the server, for records that are not ours).
         mendable: whether ``doctor --repair`` can do it.
+        harmless: whether nothing need be done.
     """
 
     kind: Kind
@@ -38,6 +41,7 @@ class Finding:
     repair: str
     keys: tuple[str, ...] = ()
     mendable: bool = True
+    harmless: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as ``--json`` prints it; of very many keys, the first hundred."""
@@ -48,6 +52,7 @@ class Finding:
             "records": len(self.keys),
             "keys": list(self.keys[:100]),
             "mendable": self.mendable,
+            "harmless": self.harmless,
         }
 
 
@@ -65,8 +70,8 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is wrong. Records that are not ours harm nobody."""
-        return all(finding.kind == "foreign" for finding in self.findings)
+        """Whether nothing need be done."""
+        return all(finding.harmless for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """The diagnosis as ``--json`` prints it."""
@@ -84,7 +89,7 @@ def compare(
     unsettled: Sequence[str],
     found: Survey,
     progress: Progress,
-    suggested: Iterable[str] = (),
+    suggested: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """The differences between what the ledger says and what a server holds.
 
@@ -93,7 +98,7 @@ def compare(
         unsettled: keys of which the ledger does not know whether they arrived.
         found: all that the server holds.
         progress: the server's own counts.
-        suggested: keys of records that have suggestions.
+        suggested: keys of records that have suggestions, with the hashes of their texts.
 
     >>> there = Survey({"r1": [Remote("7"), Remote("8")]})
     >>> [finding.kind for finding in compare({"r1": "", "r2": ""}, [], there, Progress(2, 0, 0))]
@@ -102,16 +107,17 @@ def compare(
     there = found.there
     findings = []
 
-    def note(kind: Kind, keys: Iterable[str], text: str, repair: str, *, mendable: bool = True) -> None:
+    def note(kind: Kind, keys: Iterable[str], text: str, repair: str, *, harmless: bool = False) -> None:
         listed = tuple(sorted(keys))
         if listed:
-            findings.append(Finding(kind, text.format(n=f"{len(listed):,}"), repair, listed, mendable))
+            said = text.format(n=f"{len(listed):,}")
+            findings.append(Finding(kind, said, repair, listed, mendable=not harmless, harmless=harmless))
 
     note(
         "unsettled",
         unsettled,
         "{n} records may or may not have arrived when a push broke off",
-        "look them up",
+        "look them up (those that may still arrive late are left to the next push, which waits for them)",
     )
     note(
         "missing",
@@ -143,18 +149,18 @@ def compare(
         (key for key in twins if all(remote.annotations for remote in twins[key])),
         "{n} records are there more than once, and people answered each copy",
         "nothing need be done: the answers are merged by key at pull, and each person counts once",
-        mendable=False,
+        harmless=True,
     )
     note(
         "foreign",
         (remote.id for remote in found.foreign),
         "{n} records there are not of this campaign",
         "nothing need be done: they are never pulled",
-        mendable=False,
+        harmless=True,
     )
     note(
         "lost suggestions",
-        (key for key in suggested if key in there and not all(remote.suggestions for remote in there[key])),
+        (key for key, content in (suggested or {}).items() if _lost(there.get(key, ()), content)),
         "{n} records lost their suggestions",
         "send them again",
     )
@@ -174,13 +180,18 @@ def compare(
     return findings
 
 
-def examine(server: Server, target: Target, suggested: Iterable[str] = ()) -> tuple[Diagnosis, Survey]:
+def _lost(copies: Sequence[Remote], content: str) -> bool:
+    # Suggestions for one text are none for another.
+    return any(not remote.suggestions and remote.content in ("", content) for remote in copies)
+
+
+def examine(server: Server, target: Target, suggested: Mapping[str, str] | None = None) -> tuple[Diagnosis, Survey]:
     """Compare the ledger with the server; nothing is written anywhere.
 
     Raises:
         ServerError: the server cannot be listed.
     """
-    found = survey(server)
+    found = survey(server, target)
     known = {row.key: row.content for row in target.in_state("sent")}
     unsettled = [row.key for row in target.in_state("sending", "unknown")]
     findings = compare(known, unsettled, found, server.progress(), suggested)
@@ -203,10 +214,10 @@ def repair(server: Server, target: Target, diagnosis: Diagnosis, found: Survey, 
     kinds = {finding.kind: finding for finding in diagnosis.findings if finding.mendable}
     done = diagnosis.repaired
     if "doubled" in kinds:
-        needless = [id_ for copies in found.doubled.values() for id_ in _needless(copies)]
-        removed = server.remove(needless)
+        spare = [id_ for copies in found.doubled.values() for id_ in needless(copies)]
+        removed = server.remove(spare)
         done.append(f"deleted {removed:,} copies that nobody had answered")
-        found = survey(server)
+        found = survey(server, target)
     if "lost suggestions" in kinds:
         lost = set(kinds["lost suggestions"].keys)
         mended = 0
@@ -214,10 +225,12 @@ def repair(server: Server, target: Target, diagnosis: Diagnosis, found: Survey, 
             mended += server.repair(batch)
         done.append(f"sent the suggestions of {mended:,} records again")
     if "unsettled" in kinds:
-        keys = kinds["unsettled"].keys
-        target.unsent(key for key in keys if key not in found.there)
-        arrived = sum(key in found.there for key in keys)
-        done.append(f"looked up {len(keys):,} records: {arrived:,} arrived, the others are sent with the next push")
+        rows = target.in_state("sending", "unknown")
+        absent = [row for row in rows if row.key not in found.there]
+        now = target.ledger.clock.time()
+        late = 0.0 if server.capabilities.unique_keys else PATIENCE_S
+        target.unsent(row.key for row in absent if not 0 <= now - row.sent_at < late)
+        done.append(f"looked up {len(rows):,} records: {len(rows) - len(absent):,} arrived")
     if "index" in kinds:
         done.append("had the search index completed")
     if {"doubled", "missing", "extra", "changed", "unsettled"} & kinds.keys():
@@ -225,13 +238,7 @@ def repair(server: Server, target: Target, diagnosis: Diagnosis, found: Survey, 
         done.append("brought the ledger up to date with the server")
 
 
-def _needless(copies: Sequence[Remote]) -> list[str]:
-    """Ids of copies that may go: those without answers, but for one if no copy has any.
-
-    >>> _needless([Remote("7"), Remote("8", annotations=1), Remote("9")])
-    ['7', '9']
-    >>> _needless([Remote("7"), Remote("8")])
-    ['8']
-    """
-    empty = [remote.id for remote in copies if not remote.annotations]
-    return empty[1:] if len(empty) == len(copies) else empty
+def other_server(error: OtherProject) -> Diagnosis:
+    """The diagnosis where the project is another one than was pushed to: nothing else can be compared."""
+    repair = "annobridge doctor --rebuild goes on with what is there now; or put the old server back"
+    return Diagnosis(findings=[Finding("other server", error.reason, repair, mendable=False)])

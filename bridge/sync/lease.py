@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-EXPIRES_S = 300.0
-"""Longer than the longest request (three minutes), during which nothing is renewed."""
+EXPIRES_S = 600.0
+"""Longer than the longest request with all its repetitions (five minutes), during which nothing is renewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def is_free(holder: Holder, renewed: float, now: float) -> bool:
     """Whether a lease that was last renewed then may be taken over now; both by their machines' clocks.
 
     >>> elsewhere = Holder("another machine", 7, "")
-    >>> [is_free(elsewhere, 1000.0, now) for now in (1000.0, 1299.0, 1301.0, 699.0)]
+    >>> [is_free(elsewhere, 1000.0, now) for now in (1000.0, 1599.0, 1601.0, 399.0)]
     [False, False, True, True]
     """
     return abs(now - renewed) > EXPIRES_S or holder.is_gone()

@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bridge.clock import SYSTEM, Clock
-from bridge.errors import Held, LedgerError, StoreError
+from bridge.errors import Held, LedgerError, OtherProject, StoreError
 from bridge.servers.protocol import RemoteProject
 from bridge.sync.lease import Holder, is_free
 from bridge.sync.target import Target
@@ -31,6 +31,11 @@ from bridge.sync.target import Target
 VERSION = 1
 
 FILE_NAME = "ledger.db"
+
+RENEW_S = 30.0
+
+_HELD: set[str] = set()
+"""Leases that this process holds. One in its name that is not here could not be given back: the disk was full."""
 
 _MIGRATIONS = [
     # From an empty file to version 1. Each later version appends what leads to it; none is ever changed.
@@ -45,6 +50,7 @@ _MIGRATIONS = [
     CREATE TABLE records (
         project INTEGER NOT NULL, key TEXT NOT NULL, content TEXT NOT NULL, state TEXT NOT NULL,
         batch INTEGER NOT NULL DEFAULT 0, remote_id TEXT NOT NULL DEFAULT '', answered INTEGER NOT NULL DEFAULT 0,
+        spare INTEGER NOT NULL DEFAULT 0,
         reason TEXT NOT NULL DEFAULT '', remedy TEXT NOT NULL DEFAULT '', sent_at REAL NOT NULL DEFAULT 0,
         PRIMARY KEY (project, key)
     ) WITHOUT ROWID;
@@ -93,6 +99,7 @@ class Ledger:
         self.path = path
         self.clock = clock
         self._token = ""
+        self._renewed = 0.0
         with self.guarded():
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,39 +191,47 @@ class Ledger:
         """
         me, now = Holder.myself(), self.clock.time()
         token = uuid.uuid4().hex
-        with self.transaction() as db:
-            row = db.execute("SELECT host, pid, began, what, since, renewed FROM lease").fetchone()
-            if row is not None:
-                holder = Holder(row[0], row[1], row[2])
-                if not is_free(holder, row[5], now):
+        _HELD.add(token)  # before its row is there, which another thread would take for one that was left behind
+        try:
+            with self.transaction() as db:
+                busy = self._busy(now)
+                if busy is not None:
                     raise Held(
-                        f"{self._folder}: another annobridge is at work in this folder: {row[3]}, by {holder}, "
-                        f"since {max(0, now - row[4]):.0f} s",
-                        remedy="wait until it is done; if it died elsewhere, its lease ends five minutes after its "
+                        f"{self._folder}: another annobridge is at work in this folder: {busy[0]}, "
+                        f"since {busy[1]:.0f} s",
+                        remedy="wait until it is done; if it died elsewhere, its lease ends ten minutes after its "
                         "last request",
                     )
-            values = (token, me.host, me.pid, me.began, what, now, now)
-            db.execute("REPLACE INTO lease VALUES (1, ?, ?, ?, ?, ?, ?, ?)", values)
-        self._token = token
-        try:
-            yield
+                values = (token, me.host, me.pid, me.began, what, now, now)
+                db.execute("REPLACE INTO lease VALUES (1, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._token, self._renewed = token, self.clock.monotonic()
+            try:
+                yield
+            finally:
+                self._token = ""
+                with suppress(StoreError), self.transaction() as db:
+                    db.execute("DELETE FROM lease WHERE token = ?", (token,))
         finally:
-            self._token = ""
-            with suppress(StoreError), self.transaction() as db:
-                db.execute("DELETE FROM lease WHERE token = ?", (token,))
+            _HELD.discard(token)
 
     def holder(self) -> tuple[str, float] | None:
         """What is being done here just now, and for how many seconds; None where nobody is at work."""
         with self.guarded():
-            row = self.db.execute("SELECT host, pid, began, what, since, renewed FROM lease").fetchone()
-        now = self.clock.time()
-        if row is None or is_free(Holder(row[0], row[1], row[2]), row[5], now):
+            return self._busy(self.clock.time())
+
+    def _busy(self, now: float) -> tuple[str, float] | None:
+        row = self.db.execute("SELECT host, pid, began, what, since, renewed, token FROM lease").fetchone()
+        if row is None:
             return None
-        return f"{row[3]}, by {Holder(row[0], row[1], row[2])}", max(0.0, now - row[4])
+        holder = Holder(row[0], row[1], row[2])
+        if is_free(holder, row[5], now) or (holder == Holder.myself() and row[6] not in _HELD):
+            return None
+        return f"{row[3]}, by {holder}", max(0.0, now - row[4])
 
     def _renew(self) -> None:
         if self._token:
             now = self.clock.time()
+            self._renewed = self.clock.monotonic()
             found = self.db.execute("UPDATE lease SET renewed = ? WHERE token = ?", (now, self._token))
             if not found.rowcount:
                 raise Held(
@@ -225,8 +240,8 @@ class Ledger:
                 )
 
     def renew(self) -> None:
-        """Say that we are still at work."""
-        if self._token:
+        """Say that we are still at work; it may be called often."""
+        if self._token and self.clock.monotonic() - self._renewed > RENEW_S:
             with self.transaction():
                 pass
 
@@ -236,11 +251,17 @@ class Ledger:
 
     # Projects
 
-    def target(self, server: str, origin: str, remote: RemoteProject) -> Target:
-        """The rows of one project; from now on it is the one that this campaign works with.
+    def target(self, server: str, origin: str, remote: RemoteProject, *, use: bool = False) -> Target:
+        """The rows of one project.
+
+        Args:
+            server: its kind.
+            origin: its address.
+            remote: the project there.
+            use: from now on it is the one that this campaign works with.
 
         Raises:
-            LedgerError: another project than before has this id at this address.
+            OtherProject: another project than before has this id at this address.
         """
         with self.transaction() as db:
             row = db.execute(
@@ -252,7 +273,7 @@ class Ledger:
                 self._forget(row[0])
                 row = None
             if row is not None and row[1] and remote.born and row[1] != remote.born:
-                raise LedgerError(
+                raise OtherProject(
                     f"{origin or server}: project {remote.id} is another one than this campaign was pushed to: it was "
                     f"made {remote.born}, and that one {row[1]}; the server was set up anew, or another one has its "
                     "address now",
@@ -264,8 +285,12 @@ class Ledger:
                 row = (db.execute("SELECT last_insert_rowid()").fetchone()[0],)
             elif remote.born:
                 db.execute("UPDATE projects SET born = ? WHERE id = ?", (remote.born, row[0]))
-            db.execute("UPDATE projects SET used = (SELECT max(used) + 1 FROM projects) WHERE id = ?", (row[0],))
+            if use or not self._has_used():
+                db.execute("UPDATE projects SET used = (SELECT max(used) + 1 FROM projects) WHERE id = ?", (row[0],))
         return Target(self, row[0])
+
+    def _has_used(self) -> bool:
+        return bool(self.db.execute("SELECT 1 FROM projects WHERE used > 0").fetchone())
 
     def forget(self, server: str, origin: str, remote_id: str) -> None:
         """Drop what is known of a project, so that it is learned anew from the server."""
@@ -275,6 +300,19 @@ class Ledger:
             ).fetchone()
             if row is not None:
                 self._forget(row[0])
+
+    def rebuilt(self, server: str, origin: str, remote: RemoteProject) -> Target:
+        """The rows of a project whatever was known of another one in its place; its next pull sweeps everything.
+
+        What only the ledger knows of this project is kept: that records may be on their way, or were deleted.
+        """
+        try:
+            target = self.target(server, origin, remote)
+        except OtherProject:
+            self.forget(server, origin, remote.id)
+            target = self.target(server, origin, remote)
+        target.pulled(None)
+        return target
 
     def _forget(self, project: int) -> None:
         self.db.execute("DELETE FROM records WHERE project = ?", (project,))
@@ -313,20 +351,11 @@ class Ledger:
 
 
 def set_aside(path: Path) -> None:
-    """Move a ledger away, usable or not, so that the next one is made anew; it is kept beside it.
+    """Move a ledger that cannot be used away, so that a new one is made; it is kept beside it.
 
     Raises:
-        Held: somebody is at work with it.
         StoreError: it cannot be moved.
     """
-    if path.exists():
-        with suppress(LedgerError):
-            old = Ledger(path)
-            try:
-                with old.alone("doctor --rebuild"):
-                    pass
-            finally:
-                old.close()
     try:
         for ending in ("", "-wal", "-shm"):
             old_file = path.with_name(path.name + ending)

@@ -10,6 +10,7 @@ from bridge.annotations import Annotation, utc
 from bridge.errors import ValueRejected
 from bridge.servers.protocol import Server
 from bridge.sync.feedback import Changes, Feedback
+from bridge.sync.ledger import Ledger
 from bridge.sync.people import People
 from bridge.sync.push import Tick
 
@@ -75,6 +76,7 @@ def pull(
     *,
     cursor: str = "",
     tick: Tick = lambda done: None,
+    ledger: Ledger | None = None,
 ) -> PullResult:
     """Bring the store up to date with the server.
 
@@ -83,6 +85,7 @@ def pull(
         project: the project's id on that server.
         feedback: where the answers go; each page is on the disk before the next is asked for.
         people: gives the pseudonyms; names never reach the store.
+        ledger: whose lease is kept meanwhile.
         cursor: where the last pull ended; empty sweeps everything, and finds withdrawn answers of vanished records.
 
     Raises:
@@ -91,6 +94,8 @@ def pull(
     result = PullResult(Changes(), full=not cursor, cursor=cursor)
     seen: set[tuple[str, str]] = set()
     for page in server.changes(cursor):
+        if ledger is not None:
+            ledger.renew()
         if not result.full and not server.capabilities.incremental:
             # If such a server lists anything, it lists everything.
             result.full, result.note = True, "this server cannot list what changed, so every record was read"

@@ -133,13 +133,13 @@ def push(
     check_capabilities(project, server.capabilities)
     ledger = ledger or Ledger()
     result = PushResult(server.ensure(project, create=True))
-    target = ledger.target(*place, result.project)
+    target = ledger.target(*place, result.project, use=True)
     sender = _Sender(server, target, result, patience_s)
     done = 0
     try:
         sender.settle_earlier()
         found = reconcile(server, target, sender.counted())
-        result.doubled += found.doubled
+        result.doubled = target.doubled()
         sender.bare |= found.bare
         for batch in batches(records, server.capabilities.batch):
             sender.take(steps(server, target, batch, on_change=on_change, recreate=recreate))
@@ -155,6 +155,7 @@ def push(
         return result
     finally:
         sender.note()
+    result.reason = ""  # what broke off on the way was settled
     result.repaired += server.finish()
     if result.sent or result.updated:
         _check_total(server, target, result, sender.keys)
@@ -422,7 +423,9 @@ def _check_total(server: Server, target: Target, result: PushResult, sent: list[
     expected = target.count("sent") + target.extra
     if held > expected:
         # Somebody else pushed meanwhile; where it was the same record, a server without unique keys has it twice.
-        result.doubled += [key for key, found in server.find(sent).items() if len(found) > 1]
+        there = server.find(sent)
+        target.found(there)
+        result.doubled = sorted({*result.doubled, *(key for key, found in there.items() if len(found) > 1)})
     if held < expected:
         raise UnexpectedReply(
             f"the server counts {held:,} records where {expected:,} should be",

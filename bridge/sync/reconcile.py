@@ -36,14 +36,16 @@ class Survey:
         return {key: copies for key, copies in self.there.items() if len(copies) > 1}
 
 
-def survey(server: Server) -> Survey:
-    """List the whole project.
+def survey(server: Server, target: Target | None = None) -> Survey:
+    """List the whole project; with its rows in a ledger, the lease of that is kept meanwhile.
 
     Raises:
         ServerError: it cannot be listed to the end.
     """
     result = Survey()
     for page in server.listing():
+        if target is not None:
+            target.ledger.renew()
         for key, remote in page:
             if key:
                 result.there.setdefault(key, []).append(remote)
@@ -58,7 +60,6 @@ class Reconciled:
 
     gone: list[str] = field(default_factory=list)
     bare: set[str] = field(default_factory=set)
-    doubled: list[str] = field(default_factory=list)
 
 
 def reconcile(server: Server, target: Target, remote: RemoteProject) -> Reconciled:
@@ -71,7 +72,7 @@ def reconcile(server: Server, target: Target, remote: RemoteProject) -> Reconcil
     held = server.progress().records if remote.records is None else remote.records
     if held == known and (not known or _compared_lately(target) or _is_as_it_was(server, target)):
         return Reconciled()
-    return take_over(target, survey(server))
+    return take_over(target, survey(server, target))
 
 
 def take_over(target: Target, found: Survey) -> Reconciled:
@@ -79,7 +80,7 @@ def take_over(target: Target, found: Survey) -> Reconciled:
     gone = target.replace(found.there, found.total)
     target.compared()
     bare = {key for key, copies in found.there.items() if not all(remote.suggestions for remote in copies)}
-    return Reconciled(gone, bare, sorted(found.doubled))
+    return Reconciled(gone, bare)
 
 
 def _compared_lately(target: Target) -> bool:

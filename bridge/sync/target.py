@@ -104,20 +104,17 @@ class Target:
         with self.ledger.guarded():
             return [Row(*row[1:]) for row in self.ledger.db.execute(query, (self._id, *values))]
 
+    def doubled(self) -> list[str]:
+        """Keys that were there more than once when they were last seen, with a copy that nobody had answered."""
+        query = "SELECT key FROM records WHERE project = ? AND state = 'sent' AND spare > 0 ORDER BY key"
+        with self.ledger.guarded():
+            return [key for (key,) in self.ledger.db.execute(query, (self._id,))]
+
     def sample(self, count: int) -> list[Row]:
         """Some records that were sent, spread over all of them."""
         step = max(1, self.count("sent") // count)
         query = "SELECT * FROM known WHERE project = ? AND state = 'sent' ORDER BY key LIMIT 1 OFFSET ?"
         return [row for number in range(count) for row in self._rows(query, number * step)]
-
-    def plan(self, records: Iterable[tuple[str, str]]) -> None:
-        """Note that these keys, with these contents, are to be sent."""
-        with self.ledger.transaction() as db:
-            db.executemany(
-                "INSERT INTO records (project, key, content, state) VALUES (?, ?, ?, 'planned') "
-                "ON CONFLICT DO UPDATE SET content = excluded.content, state = 'planned'",
-                ((self._id, key, content) for key, content in records),
-            )
 
     def intend(self, records: Iterable[tuple[str, str]], settled: Iterable[Outcome] = ()) -> None:
         """Before a request: these keys, with these contents, are about to be sent. Settles an earlier batch with it."""
@@ -167,11 +164,19 @@ class Target:
 
     def _found(self, db: sqlite3.Connection, there: Mapping[str, Sequence[Remote]]) -> None:
         db.executemany(
-            "INSERT INTO records (project, key, content, state, remote_id, answered) VALUES (?, ?, ?, 'sent', ?, ?) "
+            "INSERT INTO records (project, key, content, state, remote_id, answered, spare) "
+            "VALUES (?, ?, ?, 'sent', ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET content = excluded.content, state = 'sent', remote_id = excluded.remote_id, "
-            "answered = excluded.answered, reason = '', remedy = ''",
+            "answered = excluded.answered, spare = excluded.spare, reason = '', remedy = ''",
             (
-                (self._id, key, copies[0].content, copies[0].id, sum(remote.annotations for remote in copies))
+                (
+                    self._id,
+                    key,
+                    copies[0].content,
+                    copies[0].id,
+                    sum(remote.annotations for remote in copies),
+                    len(needless(copies)),
+                )
                 for key, copies in there.items()
             ),
         )
@@ -193,3 +198,15 @@ class Target:
             extra = total - len(there)
             db.execute("UPDATE projects SET extra = ? WHERE id = ?", (extra, self._id))
         return gone
+
+
+def needless(copies: Sequence[Remote]) -> list[str]:
+    """Ids of copies of one record that may go: those without answers, but for one if no copy has any.
+
+    >>> needless([Remote("7"), Remote("8", annotations=1), Remote("9")])
+    ['7', '9']
+    >>> needless([Remote("7"), Remote("8")])
+    ['8']
+    """
+    empty = [remote.id for remote in copies if not remote.annotations]
+    return empty[1:] if len(empty) == len(copies) else empty

@@ -153,9 +153,9 @@ def test_a_plan_as_json_counts_everything_that_can_become_of_a_record() -> None:
     delete("r3")
     result = run("plan", "--json")
     assert result.code == 3
-    counts = {name: result.json[name] for name in ("create", "unchanged", "update", "conflict", "gone", "rejected")}
-    assert counts == {"create": 0, "unchanged": 0, "update": 1, "conflict": 1, "gone": 1, "rejected": 0}
-    assert (result.json["conflicts"], result.json["deleted"]) == (["r1"], ["r3"])
+    counts = {name: result.json[name] for name in ("create", "unchanged", "changed", "conflict", "gone", "rejected")}
+    assert counts == {"create": 0, "unchanged": 0, "changed": 1, "conflict": 1, "gone": 1, "rejected": 0}
+    assert result.json["keys"] == {"conflict": ["r1"], "gone": ["r3"], "unknown": []}
     assert result.json["requests"] == {"project": 0, "create": 0, "update": 1, "look up": 0}
     assert result.json["partial"] is True
 
@@ -168,7 +168,7 @@ def test_a_plan_with_rejected_rows_is_exit_code_3() -> None:
 
 
 @pytest.mark.parametrize(
-    ("on_change", "count"), [("new", "create"), ("stale", "update"), ("keep", "kept")], ids=["new", "stale", "keep"]
+    ("on_change", "count"), [("new", "create"), ("stale", "changed"), ("keep", "kept")], ids=["new", "stale", "keep"]
 )
 def test_a_plan_shows_what_a_choice_would_do(on_change: str, count: str) -> None:
     change_after_answers()
@@ -525,7 +525,7 @@ def test_a_doctor_looks_up_what_a_broken_off_push_left_open(fault: str, arrived:
     assert (finding["kind"], finding["records"]) == ("unsettled", 3)
     result = run("doctor", "--repair", "--json")
     assert result.code == 0
-    assert f"looked up 3 records: {arrived} arrived, the others are sent with the next push" in result.json["repaired"]
+    assert f"looked up 3 records: {arrived} arrived" in result.json["repaired"]
     assert run("push", "--json").json["sent"] == 3 - arrived
 
 
@@ -574,7 +574,9 @@ def test_another_project_under_the_same_id_is_refused(command: str) -> None:
     held["projects"]["Sums"]["born"] = "another day"
     state.write_text(json.dumps(held))
     result = run(command, "--json")
-    assert (result.code, result.json["error"]["type"]) == (1, "LedgerError")
+    assert (result.code, result.json["error"]["type"]) == (1, "OtherProject")
+    (finding,) = run("doctor", "--json").json["findings"]
+    assert (finding["kind"], finding["mendable"]) == ("other server", False)
     assert "project Sums is another one than this campaign was pushed to" in result.json["error"]["reason"]
     assert run("doctor", "--rebuild").code == 0
     assert run(command).code == 0

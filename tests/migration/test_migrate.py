@@ -293,8 +293,9 @@ def test_somebody_new_with_an_old_name_is_somebody_else(moving: Moving) -> None:
 
 
 def test_an_answer_that_is_otherwise_there_is_reported_and_not_touched(moving: Moving) -> None:
-    with failing(moving.new, 5, "after"), pytest.raises(BridgeError):
+    with failing(moving.new, 6, "before") as writes, pytest.raises(BridgeError):
         moving.migrate()
+    assert writes[-2:] == ["write", "answer"]
     moving.new.annotate("a", "ann", {"rating": 1, "label": "harmful"})
     result = moving.migrate()
     assert not result.complete
