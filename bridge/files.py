@@ -128,7 +128,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _remedy(code: int | None) -> str:
-    if code in (errno.ENOSPC, errno.EDQUOT):
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "free some space there, or write to another disk"
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "make the folder writable for you, or choose another one"
