@@ -13,7 +13,7 @@ from bridge.campaign import Campaign
 from bridge.keys import Secret
 from bridge.servers.argilla import Argilla
 from bridge.servers.label_studio import LabelStudio
-from bridge.servers.protocol import Project, Remote, Server
+from bridge.servers.protocol import Project, Server
 from bridge.templates import load_template
 from bridge.testing import ArgillaPerson, LabelStudioPerson
 
@@ -29,6 +29,11 @@ def rows(count: int, start: int = 1) -> list[dict[str, Any]]:
         {"id": f"r{n:04}", "prompt": f"{n} + {n}?", "response": str(2 * n), "rating": 4}
         for n in range(start, start + count)
     ]
+
+
+def write_records(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """The file of records of a campaign."""
+    (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in records))
 
 
 class Site:
@@ -48,7 +53,7 @@ class Site:
     def folder(self, path: Path, records: Sequence[Mapping[str, Any]], *, title: str = "", url: str = "") -> Path:
         """A campaign's folder; without a title, its project is one that no other test has."""
         path.mkdir(parents=True)
-        (path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in records))
+        write_records(path, records)
         server = {"kind": self.kind, "url": url or self.url, "key_env": KEY_ENV}
         if self.kind == "argilla":
             server["workspace"] = self.server.workspace
@@ -81,16 +86,6 @@ class Site:
             person = LabelStudioPerson(self.url, self._people[email])
         self._opened.append(person)
         return person
-
-    def held(self, campaign: Campaign) -> dict[str, list[Remote]]:
-        """Everything that the campaign's project holds, by key."""
-        server = self.connect()
-        server.ensure(project_of(campaign), create=False)
-        found: dict[str, list[Remote]] = {}
-        for page in server.listing():
-            for key, remote in page:
-                found.setdefault(key, []).append(remote)
-        return found
 
 
 def project_of(campaign: Campaign) -> Project:
