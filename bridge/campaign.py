@@ -1,52 +1,41 @@
-"""A campaign: one folder, one ``campaign.yaml``, and the whole loop. The only place that knows all stages.
-
-``.annobridge/`` in that folder holds what must be kept (answers, pseudonyms, cursors), ``out/`` what can be made again.
-"""
+"""A campaign: one folder, one ``campaign.yaml``, and the whole loop. The only place that knows all stages."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from bridge.annotations import Annotation, newest
-from bridge.config import FILE_NAME, CampaignConfig, ServerConfig, load_config
-from bridge.errors import ConfigError, InputError, LedgerError, NotFound, OtherProject, UsageError
+from bridge.campaign_folder import CampaignFolder
+from bridge.config import FILE_NAME, ServerConfig
+from bridge.errors import InputError, LedgerError, NotFound, OtherProject, UsageError
 from bridge.exporting import ExportResult, export_all
 from bridge.exporting.affected import affected
-from bridge.files import Reject, write_lines, write_text
-from bridge.keys import origin
+from bridge.files import write_lines, write_text
 from bridge.merging import MergeResult, merge
 from bridge.migration import MigrationResult, Side, migrate, moved
 from bridge.problems import PROBLEMS, check_changed, write_merged
-from bridge.reading import RecordReader, read_records
 from bridge.records import Record, record_key
-from bridge.results import CheckResult, Progressing, StatusResult, check, per_person, silent
-from bridge.servers import connect
-from bridge.servers.protocol import Project, Server
-from bridge.state import State
-from bridge.sync.capabilities import check_capabilities
+from bridge.results import StatusResult, per_person
+from bridge.servers.protocol import Server
 from bridge.sync.doctor import Diagnosis, examine, other_server
 from bridge.sync.doctor import repair as carry_out
-from bridge.sync.feedback import Feedback
-from bridge.sync.ledger import Ledger, set_aside
+from bridge.sync.ledger import set_aside
 from bridge.sync.pace import pace
-from bridge.sync.people import People
-from bridge.sync.plan import OnChange, PlanResult, new_key, plan
+from bridge.sync.plan import OnChange, PlanResult, plan
 from bridge.sync.pull import PullResult, pull, usable
 from bridge.sync.push import PushResult, push
 from bridge.sync.reconcile import reconcile, survey, take_over
-from bridge.templates import TaskTemplate, load_template
 
 KEEP = 10_000
 """A file of no more records than this is read once for a push; a longer one twice, so that memory stays bounded."""
 
 
-class Campaign:
+class Campaign(CampaignFolder):
     """The loop in Python, by the same names as on the command line.
 
     Args:
@@ -65,79 +54,6 @@ class Campaign:
     >>> Campaign(folder).push().sent
     1
     """
-
-    def __init__(
-        self,
-        folder: str | Path = ".",
-        flags: Mapping[str, Any] | None = None,
-        *,
-        server: Server | None = None,
-        progress: Progressing = silent,
-    ) -> None:
-        self.folder = Path(folder)
-        path = self.folder / FILE_NAME
-        if not path.exists():
-            raise ConfigError(
-                f"{path}: there is no campaign here", remedy="run `annobridge init`, or name its folder with --campaign"
-            )
-        self.config: CampaignConfig = load_config(path, flags)
-        self.template: TaskTemplate = self._load_template()
-        self.state = State(self.folder / ".annobridge")
-        self.out = self.folder / "out"
-        self._server = server
-        self._progress = progress
-
-    def _load_template(self) -> TaskTemplate:
-        name = self.config.template
-        return load_template(self.folder / name if name.endswith((".yaml", ".yml")) else name)
-
-    def records(self) -> RecordReader:
-        """The campaign's records, freshly read, under the keys that they have on the server."""
-        with self.state.reading() as ledger:
-            beside = ledger.renamed()
-
-        def key_there(record: Record) -> Record:
-            other = new_key(record.key, record_key(record.fields))
-            return replace(record, key=other) if other in beside else record
-
-        return self._rows(key_there if beside else None)
-
-    def _rows(self, rename: Callable[[Record], Record] | None = None) -> RecordReader:
-        where = self.config.records
-        return read_records(
-            self.folder / where.path, self.template, id_column=where.id, mapping=where.map, rename=rename
-        )
-
-    def check(self) -> CheckResult:
-        """Read the records without a server; rejected rows go to ``out/rejects.jsonl``."""
-        return self._check()
-
-    def _check(self, *, keep: int = 0) -> CheckResult:
-        result = check(self._rows(), self.template, self._progress, keep=keep)
-        self._write_rejects(result.rejects)
-        return result
-
-    def _write_rejects(self, rejects: Sequence[Reject]) -> None:
-        path = self.out / "rejects.jsonl"
-        if rejects or path.exists():
-            write_lines(path, [reject.to_dict() for reject in rejects])
-
-    def _project(self, repeats: int = 0) -> Project:
-        return Project(self.config.project, self.template, self.config.annotators_per_record, repeats)
-
-    @contextmanager
-    def _connected(self, project: Project) -> Iterator[Server]:
-        """The server, opened for one command; a server that was given stays open."""
-        if self._server is not None:
-            check_capabilities(project, self._server.capabilities)
-            yield self._server
-            return
-        server = connect(self.config.server, self.state.folder)
-        try:
-            check_capabilities(project, server.capabilities)
-            yield server
-        finally:
-            server.close()
 
     def plan(self, *, on_change: OnChange | None = None, recreate: bool = False) -> PlanResult:
         """What a push would do with each record, and what it would cost; nothing is written to the server.
@@ -242,9 +158,6 @@ class Campaign:
                 result.exported = affected(self._exported_to(ledger), result.records)
         return result
 
-    def _exported_to(self, ledger: Ledger) -> list[Path]:
-        return [self.folder / folder for folder in json.loads(ledger.note("exports") or "[]") or [self.out.resolve()]]
-
     def status(self) -> StatusResult:
         """Counts from the server, and what is known from the last pull."""
         project = self._project()
@@ -326,24 +239,6 @@ class Campaign:
         except LedgerError:
             set_aside(self.state.path)
 
-    def annotations(self, *, history: bool = False) -> list[Annotation]:
-        """The answers pulled so far: one per person and record, or every revision.
-
-        Only answers of the project that was last pushed to or pulled from; a folder may have seen others.
-        """
-        last = self.state.last()
-        ours = (last.get("server"), last.get("project"))
-        everything = [
-            annotation
-            for annotation in self._feedback().history
-            if not last or (annotation.source.get("server"), annotation.source.get("project")) == ours
-        ]
-        return everything if history else newest(everything)
-
-    def people(self) -> dict[str, str]:
-        """Pseudonym to name on the server. It never leaves the campaign's folder by itself."""
-        return dict(People(self.state.folder).names)
-
     def merge(self) -> MergeResult:
         """Merge the answers; writes ``out/merged.jsonl`` and, for answers that cannot count, ``out/problems.jsonl``."""
         return self._merge(self._counted(self.records()))
@@ -352,12 +247,6 @@ class Campaign:
         result = merge(self.annotations(), self.template, records, quorum=self.config.merge.quorum)
         write_merged(result, self.out / "merged.jsonl")
         return result
-
-    def _counted(self, records: Iterable[Record]) -> Iterator[Record]:
-        for number, record in enumerate(records, 1):
-            yield record
-            if number % 5000 == 0:
-                self._progress("reading", number, 0)
 
     def export(
         self, kinds: Sequence[str] = (), formats: Sequence[str] = (), out: str | Path | None = None
@@ -389,13 +278,6 @@ class Campaign:
         )
         self._remember_export(folder)
         return results
-
-    def _remember_export(self, folder: Path) -> None:
-        """Keep where training sets are, so that a pull can say which of their rows it affects."""
-        if self.state.path.exists():
-            with self.state.reading() as ledger:
-                folders = sorted({*map(str, self._exported_to(ledger)), str(folder.resolve())})
-                ledger.set_note("exports", json.dumps(folders))
 
     def migrate(
         self,
@@ -464,18 +346,6 @@ class Campaign:
             self.state.settle()
         self.config, self._server = config, server
         return result
-
-    def _side(self, project: Project) -> Side:
-        return Side(self.config.server, project, self.state.folder, self._server, self.state.adopted())
-
-    def _feedback(self, project: tuple[str, str] | None = None, ledger: Ledger | None = None) -> Feedback:
-        return Feedback(self.state.folder / "feedback.jsonl", project, ledger=ledger)
-
-    @property
-    def _place(self) -> tuple[str, str]:
-        """The server's kind and address, as the ledger knows it."""
-        url = self.config.server.url
-        return self.config.server.kind, origin(url) if url else ""
 
 
 def export_kind(kind: str) -> Literal["sft", "dpo"]:
