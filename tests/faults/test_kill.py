@@ -22,35 +22,18 @@ import pytest
 import bridge
 from bridge.campaign import Campaign
 from bridge.errors import Conflict, NotFound
-from bridge.servers import argilla as argilla_module
-from bridge.servers import label_studio_tasks
-from bridge.servers.label_studio import LabelStudio
 from bridge.servers.memory import MemoryServer
 from bridge.servers.protocol import Server
-from bridge.sync.push import push
 from bridge.sync.reconcile import survey
 from tests.faults import killed
 from tests.faults.sites import Person, Site, project_of, rows
+
+pytestmark = pytest.mark.usefixtures("small_batches")
 
 PACKAGE = str(Path(bridge.__file__).parent.parent)
 ROWS = rows(12)
 KEYS = [row["id"] for row in ROWS]
 BAD = {"id": "bad", "prompt": "a row without a response"}
-
-
-@pytest.fixture(autouse=True)
-def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is run again in this process has small batches too."""
-    for owner, name in [
-        (LabelStudio, "capabilities"),
-        (label_studio_tasks, "PAGE_SIZE"),
-        (argilla_module, "CAPABILITIES"),
-        (argilla_module, "BATCH_BESIDE_PEOPLE"),
-    ]:
-        monkeypatch.setattr(owner, name, getattr(owner, name))  # and back again afterwards
-    assert push.__kwdefaults__ is not None
-    monkeypatch.setitem(push.__kwdefaults__, "patience_s", killed.PATIENCE_S)
-    killed.small_batches()
 
 
 class Doomed:
