@@ -332,6 +332,7 @@ class _Sender:
             half = (len(refused) + 1) // 2
             for part in (refused[:half], refused[half:]):
                 if part:
+                    self.target.sending(outcome.key for outcome in part)
                     again |= self._deliver([by_key[outcome.key] for outcome in part])
         if unknown:
             again |= self._find_out(by_key, unknown)

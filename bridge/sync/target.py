@@ -138,10 +138,21 @@ class Target:
 
     def _settle(self, db: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
         states = {"accepted": "sent", "rejected": "rejected", "unknown": "unknown"}
+        now = self.ledger.clock.time()  # what has no reply yet may arrive late, counted from now
         db.executemany(
-            "UPDATE records SET state = ?, remote_id = ?, reason = ?, remedy = ? WHERE project = ? AND key = ?",
-            ((states[o.result], o.remote_id, o.reason, o.remedy, self._id, o.key) for o in outcomes),
+            "UPDATE records SET state = ?, remote_id = ?, reason = ?, remedy = ?, sent_at = ? "
+            "WHERE project = ? AND key = ?",
+            ((states[o.result], o.remote_id, o.reason, o.remedy, now, self._id, o.key) for o in outcomes),
         )
+
+    def sending(self, keys: Iterable[str]) -> None:
+        """Before a request: some keys of a batch that was refused are about to be sent once more."""
+        with self.ledger.transaction() as db:
+            now = self.ledger.clock.time()
+            db.executemany(
+                "UPDATE records SET state = 'sending', sent_at = ? WHERE project = ? AND key = ?",
+                ((now, self._id, key) for key in keys),
+            )
 
     def unsent(self, keys: Iterable[str]) -> None:
         """These keys were looked up, and are not on the server: they are to be sent again."""
