@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.annotations import utc
-from bridge.errors import ValueRejected
 
 OVERLAP = timedelta(seconds=60)
 
@@ -25,7 +24,7 @@ DENSE = 200
 LONGEST = 20_000
 """Ids that take more characters than this are not remembered: the minute is read again."""
 
-_TEXT = re.compile(r"(\S+) ([01]) ([0-9,-]+)")
+_TEXT = re.compile(r"(\S+) ([01]) (\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +63,7 @@ class Cursor:
         whole = _TEXT.fullmatch(text)
         if whole is None:
             return cls(utc(text, "cursor"))
-        try:
-            return cls(utc(whole[1], "cursor"), whole[2] == "1", frozenset(_numbers(whole[3])))
-        except ValueError:
-            raise ValueRejected("cursor: it has something that is no number", remedy="pull --full") from None
+        return cls(utc(whole[1], "cursor"), whole[2] == "1", frozenset(_numbers(whole[3])))
 
     @classmethod
     def after(cls, time: str, seen: Mapping[int, Seen]) -> Cursor:

@@ -561,3 +561,65 @@ class TestWrongAddress:
         with pytest.raises(Unreachable, match="cannot connect"):
             server.ensure(project, create=False)
         server.close()
+
+
+class TestAPullAfterManyAnswers:
+    """Where a minute holds many answers, a pull has them counted instead of reading them again."""
+
+    COUNT = 210
+
+    @pytest.fixture
+    def full(self, connect: Connect, api: Client, project: Project) -> tuple[Project, str]:
+        """A project with many answers that were given in one go, and the cursor behind them."""
+        server = connect()
+        remote = server.ensure(project, create=True)
+        tasks = [server._task(record) for record in records(self.COUNT)]
+        for task in tasks:
+            task["annotations"] = [{"result": task["predictions"][0]["result"], "ground_truth": False}]
+        api.request("POST", f"/api/projects/{remote.id}/import", body=tasks)
+        pages = list(server.changes())
+        assert sum(len(page.records) for page in pages) == self.COUNT
+        return project, pages[-1].cursor
+
+    def changed(self, server: LabelStudio, project: Project, cursor: str) -> tuple[int, str]:
+        server.ensure(project, create=False)
+        pages = list(server.changes(cursor))
+        return sum(len(page.records) for page in pages), pages[-1].cursor
+
+    def test_only_what_changed_is_read(self, connect: Connect, full: tuple[Project, str]) -> None:
+        project, cursor = full
+        server = connect()
+        server.ensure(project, create=False)
+        (found,) = server.find(["r7"])["r7"]
+        annotation = server._http.request("GET", f"/api/tasks/{found.id}/annotations/")[0]["id"]
+        server._http.request("PATCH", f"/api/annotations/{annotation}/", body={"lead_time": 3})
+        count, after = self.changed(server, project, cursor)
+        assert count <= 2  # and the newest of those that were there, whose time the cursor has
+        assert after == cursor, "within a minute, only the old cursor knows what was there"
+        assert self.changed(server, project, after)[0] <= 2
+
+    @pytest.mark.parametrize("late", [1, -1])
+    def test_where_the_count_differs_all_of_it_is_read(
+        self, connect: Connect, full: tuple[Project, str], late: int
+    ) -> None:
+        def miscount(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.url.params.get("page_size") != "1":
+                return None
+            reply = real.handle_request(request)
+            reply.read()
+            return httpx2.Response(200, json={**reply.json(), "total": reply.json()["total"] + late})
+
+        project, cursor = full
+        assert self.changed(connect(Meddling(miscount)), project, cursor)[0] >= self.COUNT
+
+    def test_an_answer_that_was_deleted_is_noticed(
+        self, connect: Connect, api: Client, full: tuple[Project, str]
+    ) -> None:
+        project, cursor = full
+        server = connect()
+        server.ensure(project, create=False)
+        (found,) = server.find(["r9"])["r9"]
+        annotation = api.request("GET", f"/api/tasks/{found.id}/annotations/")[0]["id"]
+        api.request("DELETE", f"/api/annotations/{annotation}/")
+        gone = [one for page in server.changes(cursor) for one in page.records if one.key == "r9"]
+        assert [one.annotations for one in gone][-1] == ()
