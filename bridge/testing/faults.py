@@ -242,6 +242,10 @@ class FaultyServer(Generic[S]):
         """Those of the server."""
         return self.server.capabilities
 
+    def calls_of(self, verb: Verb) -> int:
+        """How many calls of a verb there were."""
+        return self._calls_of[verb]
+
     def settle(self) -> None:
         """Carry out all late writes now, and let ``find`` see everything: what time would bring."""
         self._carry_out_late(everything=True)
