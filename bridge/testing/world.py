@@ -276,9 +276,12 @@ class World:
         except Crash as crash:
             outcome = str(crash)
         except (ServerError, ExportError, Held) as error:
-            outcome = f"{type(error).__name__}: {error.reason}"
             if isinstance(error, Held):
+                outcome = (
+                    "Held: somebody is at work there"  # its reason names a process, which is another one each time
+                )
                 raise
+            outcome = f"{type(error).__name__}: {error.reason}"
         finally:
             self.running.pop()
             machine.campaign._server = before
