@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean system
+.PHONY: help demo test lint simulate clean system
 
 BIN := .venv/bin
 # The list is complete, so nothing is looked up beyond it.
@@ -26,6 +26,10 @@ lint: .venv/ready ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+simulate: .venv/ready ## ten thousand simulated campaigns with faults and crashes; SCHEDULES=500 makes it fewer
+	@echo "==> simulation"
+	@$(BIN)/python -m bridge.testing.simulation --schedules $(or $(SCHEDULES),10000)
 
 clean: ## remove .venv and what the tools leave behind
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
