@@ -14,22 +14,29 @@ from tests.faults import killed
 from tests.faults.sites import KEY_ENV, Site
 
 
-@pytest.fixture(params=["label-studio", "argilla"])
-def site(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Either real server, in turn."""
-    made = Site(request.param, request.getfixturevalue(request.param.replace("-", "_")))
+def site_of(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    made = Site(kind, request.getfixturevalue(kind.replace("-", "_")))
     monkeypatch.setenv(KEY_ENV, made.key.reveal())
     yield made
     made.close()
+
+
+@pytest.fixture(params=["label-studio", "argilla"])
+def site(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Either real server, in turn."""
+    yield from site_of(request.param, request, monkeypatch)
 
 
 @pytest.fixture
 def label_studio_site(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """The real Label Studio, where only it can do what a test is about."""
-    made = Site("label-studio", request.getfixturevalue("label_studio"))
-    monkeypatch.setenv(KEY_ENV, made.key.reveal())
-    yield made
-    made.close()
+    """The real Label Studio, for what only it does."""
+    yield from site_of("label-studio", request, monkeypatch)
+
+
+@pytest.fixture
+def argilla_site(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """The real Argilla, for what only it does."""
+    yield from site_of("argilla", request, monkeypatch)
 
 
 @pytest.fixture

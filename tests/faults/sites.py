@@ -14,7 +14,6 @@ from bridge.keys import Secret
 from bridge.servers.argilla import Argilla
 from bridge.servers.label_studio import LabelStudio
 from bridge.servers.protocol import Project, Server
-from bridge.templates import load_template
 from bridge.testing import ArgillaPerson, LabelStudioPerson
 
 Person: TypeAlias = "LabelStudioPerson | ArgillaPerson"
@@ -50,7 +49,15 @@ class Site:
         for connection in self._opened:
             connection.close()
 
-    def folder(self, path: Path, records: Sequence[Mapping[str, Any]], *, title: str = "", url: str = "") -> Path:
+    def folder(
+        self,
+        path: Path,
+        records: Sequence[Mapping[str, Any]],
+        *,
+        title: str = "",
+        url: str = "",
+        template: str = "rating",
+    ) -> Path:
         """A campaign's folder; without a title, its project is one that no other test has."""
         path.mkdir(parents=True)
         write_records(path, records)
@@ -61,7 +68,7 @@ class Site:
             "project": title or f"Faults {os.getpid()} {next(NUMBERS)}",
             "server": server,
             "records": {"path": "records.jsonl", "id": "id"},
-            "template": "rating",
+            "template": template,
         }
         (path / "campaign.yaml").write_text(json.dumps(settings))  # JSON is YAML
         return path
@@ -89,4 +96,4 @@ class Site:
 
 
 def project_of(campaign: Campaign) -> Project:
-    return Project(campaign.config.project, load_template("rating"))
+    return Project(campaign.config.project, campaign.template)
