@@ -14,6 +14,7 @@ from typing import Any, Literal
 from bridge.files import Reject
 from bridge.records import Record, record_key
 from bridge.servers.protocol import Server
+from bridge.sync.reconcile import survey, take_over
 from bridge.sync.target import Row, Target
 
 OnChange = Literal["new", "stale", "keep"]
@@ -165,7 +166,10 @@ def steps(
         target.found(there)
         # What never arrived is not gone: it is sent, or looked up, as if nobody had asked.
         sent = [*changed, *(key for key, row in beside.items() if row.state == "sent")]
-        target.gone([key for key in sent if key not in there])
+        if any(key not in there for key in sent):
+            # Only the list says so for certain: an index may lag behind, and what is taken for gone can be sent anew,
+            # over a text that people have answered.
+            take_over(target, survey(server))
         rows |= target.rows([*changed, *beside])
     return [_step(record, contents[record.key], rows, on_change, recreate) for record in records]
 

@@ -9,7 +9,7 @@ import pytest
 from bridge.clock import TestClock
 from bridge.errors import Busy, TooLarge
 from bridge.records import Record, record_key
-from bridge.servers.memory import LIKE_LABEL_STUDIO, MemoryServer
+from bridge.servers.memory import LIKE_ARGILLA, LIKE_LABEL_STUDIO, MemoryServer
 from bridge.servers.protocol import Outcome, Project
 from bridge.sync.ledger import Ledger
 from bridge.sync.plan import OnChange, new_key
@@ -115,3 +115,15 @@ def test_what_becomes_of_a_text_that_never_arrived_may_be_decided_anew(campaign:
     kill_before_writing(campaign, "new")
     assert campaign.push(records(4, "new"), "stale").updated == 1  # the others were, before it died
     assert campaign.texts() == {f"r{n}": "new" for n in range(4)}
+
+
+def test_a_changed_text_that_a_lagging_index_does_not_show_is_not_gone(campaign: Campaign) -> None:
+    """On a server that lets a second copy replace the first, sending it again would hide what people answered."""
+    campaign.server = Server(profile=LIKE_ARGILLA)
+    campaign.ledger = Ledger(clock=campaign.clock)
+    campaign.push(records(4, "old"))
+    campaign.server.annotate("r0", "ann", {"rating": 4})
+    campaign.server.find = lambda keys: {}  # type: ignore[method-assign]
+    result = push(campaign.server, PROJECT, records(4, "new"), ledger=campaign.ledger, recreate=True)
+    assert (result.changed, result.gone, result.sent) == (["r0"], [], 0)
+    assert campaign.texts()["r0"] == "old"
