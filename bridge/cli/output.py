@@ -143,10 +143,14 @@ def progress(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
 @contextmanager
 def _bar() -> Iterator[Callable[[str, int, int], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> str:
+            return f"{task.speed:,.0f}/s" if task.speed else ""
 
     tasks: dict[str, Any] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
 
         def tell(what: str, done: int, total: int) -> None:
@@ -158,12 +162,15 @@ def _bar() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _plain_lines(clock: Callable[[], float] = time.monotonic) -> Callable[[str, int, int], None]:
+    begun: dict[str, tuple[float, int]] = {}
     said: dict[str, float] = {}
 
     def tell(what: str, done: int, total: int) -> None:
         now = clock()
+        since, before = begun.setdefault(what, (now, done))
         if now - said.setdefault(what, now) >= PLAIN_EVERY_S:
             said[what] = now
-            click.echo(f"{what}: {done:,} of {total:,}" if total else f"{what}: {done:,}", err=True)
+            count = f"{done:,} of {total:,}" if total else f"{done:,}"
+            click.echo(f"{what}: {count} ({(done - before) / (now - since):,.0f}/s)", err=True)
 
     return tell

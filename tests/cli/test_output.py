@@ -42,7 +42,7 @@ def test_long_work_that_is_not_watched_is_told_in_plain_lines(capsys: pytest.Cap
         tell("pushing", done, 5000)
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err == "pushing: 500 of 5,000\npushing: 1,000 of 5,000\n"
+    assert printed.err == "pushing: 500 of 5,000 (100/s)\npushing: 1,000 of 5,000 (100/s)\n"
 
 
 def test_quick_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +58,7 @@ def test_without_a_total_only_the_count_is_told(capsys: pytest.CaptureFixture[st
     tell("pulling", 1, 0)
     clock.now = 9
     tell("pulling", 12_000, 0)
-    assert capsys.readouterr().err == "pulling: 12,000\n"
+    assert capsys.readouterr().err == "pulling: 12,000 (1,333/s)\n"
 
 
 def test_each_kind_of_work_has_its_own_time(capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,6 +76,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr(sys, "stderr", terminal)
     with progress() as tell:
         tell("pushing", 3, 10)
+        tell("pushing", 6, 10)
     assert "pushing" in terminal.getvalue()
     assert "\x1b[" in terminal.getvalue()
 
