@@ -1,7 +1,8 @@
 """Reconciling: the ledger is a cache, and the server is asked where the two may differ.
 
 The whole project is listed only when something does not fit: nothing is known of it yet, the server counts other
-records than the ledger does, or a sample of what was sent is not what it was.
+records than the ledger does, some were there twice when they were last seen, or a sample of what was sent is not what
+it was.
 """
 
 from __future__ import annotations
@@ -70,7 +71,11 @@ def reconcile(server: Server, target: Target, remote: RemoteProject) -> Reconcil
     """
     known = target.count("sent") + target.extra
     held = server.progress().records if remote.records is None else remote.records
-    if held == known and (not known or _compared_lately(target) or _is_as_it_was(server, target)):
+    if (
+        held == known
+        and not target.doubled()
+        and (not known or _compared_lately(target) or _is_as_it_was(server, target))
+    ):
         return Reconciled()
     return take_over(target, survey(server, target))
 

@@ -353,6 +353,25 @@ def test_07_two_pushers_on_different_machines_make_no_doubles_on_argilla_and_on_
     assert {key: len(there) for key, there in survey(direct).there.items()} == ONCE
 
 
+def test_07_doubles_that_somebody_else_has_mended_are_no_longer_reported(tmp_path: Path) -> None:
+    server = MemoryServer(profile=LS)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = Folder(tmp_path / "one"), Folder(tmp_path / "two")
+
+    class Meanwhile(Calls):
+        def write(self, records: Sequence[Record]) -> list[Outcome]:
+            if not server.progress().records:
+                two.open(server).push()
+            return server.write(records)
+
+    assert one.open(Meanwhile(server)).push().doubled == KEYS
+    assert two.open(server).doctor(repair=True).healthy
+    assert copies(server) == ONCE
+    result = one.open(server).push()
+    assert (result.doubled, result.complete) == ([], True)
+
+
 def test_08_clocks_that_differ_cost_no_answer_and_a_future_cursor_is_refused(folder: Folder) -> None:
     noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
     server = MemoryServer(profile=LS, clock=lambda: noon)
