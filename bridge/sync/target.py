@@ -156,16 +156,9 @@ class Target:
 
     def unsent(self, keys: Iterable[str]) -> None:
         """These keys were looked up, and are not on the server: they are to be sent again."""
-        self._set("planned", keys)
-
-    def gone(self, keys: Iterable[str]) -> None:
-        """These records were on the server, and are no more."""
-        self._set("gone", keys)
-
-    def _set(self, state: State, keys: Iterable[str]) -> None:
         with self.ledger.transaction() as db:
             db.executemany(
-                "UPDATE records SET state = ? WHERE project = ? AND key = ?", ((state, self._id, key) for key in keys)
+                "UPDATE records SET state = 'planned' WHERE project = ? AND key = ?", ((self._id, key) for key in keys)
             )
 
     def found(self, there: Mapping[str, Sequence[Remote]]) -> None:
