@@ -120,7 +120,7 @@ class ArgillaSource(Workspace):
         original = Original(dataset, shape.title, f"{self._http.origin}/dataset/{dataset}", shape, self._workspace)
         for _ in range(SCANS):
             original.found, total = [], 0
-            for records, total in self._pages(dataset, "responses,suggestions"):
+            for records, total in self._pages(dataset, ("responses", "suggestions")):
                 original.found += [
                     argilla_settings.found_in(record, settings, dataset, self._person) for record in records
                 ]

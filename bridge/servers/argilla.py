@@ -180,12 +180,12 @@ class Argilla(Dataset):
     def listing(self) -> Iterator[Sequence[tuple[str, Remote]]]:
         """Every record of the database, in the order in which they were made."""
         seen: set[str] = set()
-        for records, _ in self._swept(["responses", "suggestions"]):
+        for records, _ in self._swept(("responses", "suggestions")):
             new = [found for found in map(reading(listed), records) if found[1].id not in seen]
             seen.update(remote.id for _, remote in new)
             yield new
 
-    def _swept(self, include: Sequence[str]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    def _swept(self, include: tuple[str, ...]) -> Iterator[tuple[list[dict[str, Any]], int]]:
         """Pages of all records, each with the number still to come; from the beginning again where the list shifted.
 
         Raises:
@@ -279,7 +279,7 @@ class Argilla(Dataset):
         """Everything, if anything happened since the cursor: Argilla cannot tell which answers changed."""
         if cursor and cursor == self._last_activity:
             return
-        for records, left in self._swept(["responses"]):
+        for records, left in self._swept(("responses",)):
             answered = [self._answered(record) for record in records if record.get("external_id")]
             yield Page(answered if cursor else [a for a in answered if a.annotations], self._last_activity, left)
 

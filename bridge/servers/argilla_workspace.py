@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +149,7 @@ class Workspace:
     def _request(self, method: Any, path: str, **rest: Any) -> Any:
         return self._http.request(method, f"/api/v1{path}", **rest)
 
-    def _pages(self, dataset: str, include: Sequence[str]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    def _pages(self, dataset: str, include: tuple[str, ...]) -> Iterator[tuple[list[dict[str, Any]], int]]:
         """Pages of the database's own list, each with the number of records in all.
 
         The list ends early where it shifted: whoever counts notices.
@@ -172,6 +172,6 @@ class Workspace:
                 return
             last = str(records[-1]["id"])
 
-    def _scan(self, dataset: str, include: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    def _scan(self, dataset: str, include: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
         for records, _ in self._pages(dataset, include):
             yield from records

@@ -324,7 +324,7 @@ class _Sender:
         unknown = [outcome for outcome in outcomes if outcome.result == "unknown"]
         refused = [outcome for outcome in outcomes if outcome.result == "rejected"]
         for outcome in outcomes:
-            if outcome.result == "accepted" or (outcome in refused and len(records) == 1):
+            if outcome.result == "accepted" or (outcome.result == "rejected" and len(records) == 1):
                 self._note(outcome)
         again: dict[str, int] = {}
         if refused and len(records) > 1:
