@@ -14,6 +14,7 @@ from bridge.servers.retries import Retries
 from tests.postgresql import postgresql
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes, what needs an Argilla runs in one of them and what needs a Label Studio in another.
 

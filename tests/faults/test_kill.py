@@ -64,7 +64,9 @@ class Doomed:
             code, passed = self.run(folder, command, die_at=number)
             where = f"killed at point {number}, {what}"
             assert code == -signal.SIGKILL, where
-            assert kind_of(passed[-1]) == kind_of(what), where
+            reached = [kind_of(point) for point in passed]
+            # A kill by the clock, during a request, may come when a quick server has answered already.
+            assert kind_of(what) in (reached if what.startswith("during") else reached[-1:]), where
             yield where, folder
 
     def close(self) -> None:
