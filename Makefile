@@ -19,7 +19,7 @@ demo: .venv/ready ## the whole loop on a real Label Studio with sample data; KEE
 
 test: system lint ## everything: system packages, lint, all tests (they install and start a Label Studio)
 	@echo "==> tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2
 
 lint: .venv/ready ## ruff and mypy --strict
 	@echo "==> ruff and mypy"

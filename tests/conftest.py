@@ -14,20 +14,6 @@ from bridge.servers.retries import Retries
 from tests.postgresql import postgresql
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes, what needs an Argilla runs in one of them and what needs a Label Studio in another.
-
-    So that each server is started once, and both work at the same time.
-    """
-    for item in items:
-        needs = " ".join([*getattr(item, "fixturenames", ()), item.nodeid.rpartition("/")[2]]).replace("-", "_")
-        for name in ("argilla", "label_studio"):
-            if name in needs:
-                item.add_marker(pytest.mark.xdist_group(name))
-                break
-
-
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that are given no patience of their own try as often as ever, and at once."""
