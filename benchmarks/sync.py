@@ -42,13 +42,13 @@ from bridge.sync.ledger import Ledger
 EDITED = 50
 
 
-def campaign(folder: Path, project: str, count: int, server: Server) -> Campaign:
+def campaign(folder: Path, project: str, count: int, server: Server, kind: str) -> Campaign:
     """A campaign with so many records on a server that is open."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "records.jsonl").open("w") as file:
         for record in records(count):
             file.write(json.dumps(record.to_dict()) + "\n")
-    config = {"project": project, "server": {"kind": "memory"}, "records": "records.jsonl", "template": "review"}
+    config = {"project": project, "server": {"kind": kind}, "records": "records.jsonl", "template": "review"}
     (folder / "campaign.yaml").write_text(json.dumps(config))
     return Campaign(folder, server=server)
 
@@ -104,7 +104,7 @@ def pushes(folder: Path, count: int, rounds: int, connect: Callable[[httpx2.HTTP
     first, second, ledger, writes = [], [], [], 0
     for number in range(rounds):
         counting = Counting()
-        made = campaign(folder / str(number), f"Sync {number}", count, connect(counting))
+        made = campaign(folder / str(number), f"Sync {number}", count, connect(counting), "label-studio")
         watched.spent = 0.0
         first.append(timed(made.push))
         ledger.append(watched.spent / first[-1])
@@ -125,7 +125,7 @@ def label_studio(folder: Path, count: int, rounds: int, server: LocalLabelStudio
     bench = LabelStudioBench(server, count)
     project, _ = bench.annotated(count)
     connection = bench.connect()
-    made = campaign(folder / "pulls", project.title, count, connection)
+    made = campaign(folder / "pulls", project.title, count, connection, "label-studio")
     full, few = [], []
     made.pull()
     for number in range(rounds):
@@ -147,7 +147,7 @@ def argilla(folder: Path, count: int, rounds: int, server: LocalArgilla) -> dict
     bench = ArgillaBench(server, count, "")
     project, dataset, _ = bench.answered()
     connection = bench.connect()
-    made = campaign(folder, project.title, count, connection)
+    made = campaign(folder, project.title, count, connection, "argilla")
     made.pull()
     pulls, bare = [], []
     with bench.bare_client() as http:
@@ -176,7 +176,7 @@ def argilla(folder: Path, count: int, rounds: int, server: LocalArgilla) -> dict
 def plan(folder: Path, count: int) -> dict[str, Any]:
     """A plan of many records, all of which are there."""
     server = MemoryServer()
-    made = campaign(folder, "Many", count, server)
+    made = campaign(folder, "Many", count, server, "memory")
     fresh = timed(made.plan)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     made.plan()
