@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from bridge.servers.local_home import Home
 from bridge.servers.local_process import Process, wait_for_an_end
 
 
-class LocalServer:
+class LocalServer(ABC):
     """One annotation server on this machine, made of one or several programs.
 
     Args:
@@ -67,8 +68,9 @@ class LocalServer:
             raise
         self._say(f"{self.name} is ready at {self.url}")
 
+    @abstractmethod
     def _start(self) -> None:
-        raise NotImplementedError
+        """Start the programs, and find out what the attributes say."""
 
     def _run(self, process: Process) -> Process:
         """Count a program among those that the server consists of."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 import yaml
-from click.testing import CliRunner
 
 import bridge
 from bridge.cli import main
@@ -18,33 +16,11 @@ from bridge.records import record_key
 from bridge.servers.memory import MemoryServer
 from bridge.servers.protocol import Project
 from bridge.templates import load_template
+from tests.cli.running import run
 
 GOOD = {"prompt": "2 + 2?", "response": "4"}
 BAD = {"prompt": "2 + 3?"}
 KEY = record_key(GOOD)
-
-
-@dataclass
-class Result:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The one JSON object on standard output."""
-        found = json.loads(self.out)
-        assert isinstance(found, dict)
-        return found
-
-
-def run(*arguments: str) -> Result:
-    done = CliRunner().invoke(main, list(arguments), prog_name="annobridge")
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-    assert "Traceback" not in done.stderr
-    return Result(done.exit_code, done.stdout, done.stderr)
 
 
 @pytest.fixture(autouse=True)

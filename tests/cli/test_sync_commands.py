@@ -6,15 +6,12 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from bridge import Campaign
-from bridge.cli import main
 from bridge.records import Record
 from bridge.servers.memory import LIKE_LABEL_STUDIO, MemoryServer
 from bridge.servers.protocol import Project
@@ -22,37 +19,10 @@ from bridge.state import State
 from bridge.sync.plan import new_key
 from bridge.templates import load_template
 from bridge.testing import Crash, FaultyServer
+from tests.cli.running import run
 
 RATED = {"rating": 5, "label": "correct", "improved_response": "2"}
 MENDED = {"rating": 1, "label": "incorrect", "improved_response": "two"}
-
-
-@dataclass
-class Result:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The one JSON object on standard output."""
-        found = json.loads(self.out)
-        assert isinstance(found, dict)
-        return found
-
-    @property
-    def lines(self) -> list[str]:
-        """The lines on standard output."""
-        return self.out.splitlines()
-
-
-def run(*arguments: str) -> Result:
-    done = CliRunner().invoke(main, list(arguments), prog_name="annobridge")
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-    assert "Traceback" not in done.stderr
-    return Result(done.exit_code, done.stdout, done.stderr)
 
 
 def write_rows(**prompts: str) -> None:
