@@ -15,11 +15,9 @@ import pytest
 from bridge.errors import (
     AuthError,
     BridgeError,
-    Busy,
     ConfigError,
     Conflict,
     NotFound,
-    TooLarge,
     UnexpectedReply,
     UsageError,
 )
@@ -80,6 +78,25 @@ def records(count: int) -> list[Record]:
         Record(f"r{n}", {"prompt": f"{n}?", "response": str(n)}, [Suggestion("rating", 1 + n % 5, 0.5, "judge (v1)")])
         for n in range(count)
     ]
+
+
+@pytest.fixture
+def shrinking(connect: Connect, api: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch) -> Argilla:
+    """A server of six records, of which one is deleted while they are listed, two at a time."""
+    monkeypatch.setattr(argilla_workspace, "PAGE_SIZE", 2)
+    remote = push(connect(), project, records(6)).project
+    deletions = iter(["r0"])
+
+    def delete_meanwhile(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+        if request.method == "GET" and request.url.params.get("offset") == "1":
+            for key in deletions:
+                record = stored(api, remote.id)[key]["id"]
+                api("DELETE", f"/datasets/{remote.id}/records", params={"ids": record})
+        return None
+
+    server = connect(Meddling(delete_meanwhile))
+    server.ensure(project, create=False)
+    return server
 
 
 def stored(api: Callable[..., Any], dataset: str) -> dict[str, dict[str, Any]]:
@@ -246,25 +263,6 @@ class TestLostAndUnknown:
 
 
 class TestWrite:
-    def test_a_server_that_asks_to_wait_is_busy_and_not_asked_again(self, connect: Connect, project: Project) -> None:
-        meddling = answering("/bulk", httpx2.Response(429, headers={"Retry-After": "7"}))
-        server = connect(meddling)
-        server.ensure(project, create=True)
-        with pytest.raises(Busy) as caught:
-            server.write(records(2))
-        assert (caught.value.wait_s, sum(path.endswith("/bulk") for _, path in meddling.seen)) == (7, 1)
-
-    def test_a_batch_that_is_too_large_says_so(self, connect: Connect, project: Project) -> None:
-        server = connect(answering("/bulk", httpx2.Response(413)))
-        server.ensure(project, create=True)
-        with pytest.raises(TooLarge):
-            server.write(records(2))
-
-    def test_an_unknown_outcome_says_when_to_look(self, connect: Connect, project: Project) -> None:
-        server = connect(answering("/bulk", httpx2.Response(503, headers={"Retry-After": "9"})))
-        server.ensure(project, create=True)
-        assert [(outcome.result, outcome.wait_s) for outcome in server.write(records(2))] == [("unknown", 9)] * 2
-
     @pytest.mark.parametrize("body", [{}, [], {"items": None}, {"items": [1, 2]}, {"items": []}])
     def test_a_reply_that_does_not_say_what_was_written_leaves_it_unknown(
         self, connect: Connect, project: Project, body: object
@@ -292,22 +290,9 @@ class TestListing:
         assert found == {"r0": record_key(records(1)[0].fields), "theirs": "", "": ""}
 
     def test_a_list_that_shrinks_while_it_is_read_is_read_again_and_nothing_is_listed_twice(
-        self, connect: Connect, api: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch
+        self, shrinking: Argilla
     ) -> None:
-        monkeypatch.setattr(argilla_workspace, "PAGE_SIZE", 2)
-        remote = push(connect(), project, records(6)).project
-        deletions = iter(["r0"])
-
-        def delete_meanwhile(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
-            if request.method == "GET" and request.url.params.get("offset") == "1":
-                for key in deletions:
-                    record = stored(api, remote.id)[key]["id"]
-                    api("DELETE", f"/datasets/{remote.id}/records", params={"ids": record})
-            return None
-
-        server = connect(Meddling(delete_meanwhile))
-        server.ensure(project, create=False)
-        assert [key for page in server.listing() for key, _ in page] == ["r0", "r1", "r2", "r3", "r4", "r5"]
+        assert [key for page in shrinking.listing() for key, _ in page] == ["r0", "r1", "r2", "r3", "r4", "r5"]
 
 
 class TestUpdate:
@@ -528,23 +513,8 @@ class TestPull:
         (annotation,) = [a for page in server.changes() for found in page.records for a in found.annotations]
         assert (annotation.status, annotation.answers) == ("draft", {"rating": 2})
 
-    def test_a_list_that_shrinks_while_it_is_read_is_read_again(
-        self, connect: Connect, api: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(argilla_workspace, "PAGE_SIZE", 2)
-        remote = push(connect(), project, records(6)).project
-        deletions = iter(["r0"])
-
-        def delete_meanwhile(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
-            if request.method == "GET" and request.url.params.get("offset") == "1":
-                for key in deletions:
-                    record = stored(api, remote.id)[key]["id"]
-                    api("DELETE", f"/datasets/{remote.id}/records", params={"ids": record})
-            return None
-
-        server = connect(Meddling(delete_meanwhile))
-        server.ensure(project, create=False)
-        seen = [found.key for page in server.changes("2026-01-01T00:00:00.000000Z") for found in page.records]
+    def test_a_list_that_shrinks_while_it_is_read_is_read_again(self, shrinking: Argilla) -> None:
+        seen = [found.key for page in shrinking.changes("2026-01-01T00:00:00.000000Z") for found in page.records]
         assert seen == ["r0", "r1", "r1", "r2", "r3", "r4", "r5"]
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import httpx2
 import pytest
 
-from bridge.errors import AuthError, BridgeError, Busy, Conflict, NotFound, TooLarge, UnexpectedReply, Unreachable
+from bridge.errors import AuthError, BridgeError, Conflict, NotFound, UnexpectedReply, Unreachable
 from bridge.keys import Secret
 from bridge.records import Record, Suggestion, record_key
 from bridge.servers import label_studio as module
@@ -212,25 +212,6 @@ class TestLostAndUnknown:
 
 
 class TestWrite:
-    def test_a_server_that_asks_to_wait_is_busy_and_not_asked_again(self, connect: Connect, project: Project) -> None:
-        meddling = answering("/import", httpx2.Response(429, headers={"Retry-After": "7"}))
-        server = connect(meddling)
-        server.ensure(project, create=True)
-        with pytest.raises(Busy) as caught:
-            server.write(records(2))
-        assert (caught.value.wait_s, sum(path.endswith("/import") for _, path in meddling.seen)) == (7, 1)
-
-    def test_a_batch_that_is_too_large_says_so(self, connect: Connect, project: Project) -> None:
-        server = connect(answering("/import", httpx2.Response(413)))
-        server.ensure(project, create=True)
-        with pytest.raises(TooLarge):
-            server.write(records(2))
-
-    def test_an_unknown_outcome_says_when_to_look(self, connect: Connect, project: Project) -> None:
-        server = connect(answering("/import", httpx2.Response(503, headers={"Retry-After": "9"})))
-        server.ensure(project, create=True)
-        assert [(outcome.result, outcome.wait_s) for outcome in server.write(records(2))] == [("unknown", 9)] * 2
-
     @pytest.mark.parametrize("body", [{}, [], {"task_ids": [1]}, {"task_ids": [1, 2], "task_count": 2}])
     def test_a_reply_that_does_not_say_what_was_written_leaves_it_unknown(
         self, connect: Connect, project: Project, body: object
