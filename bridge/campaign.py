@@ -113,7 +113,7 @@ class Campaign(CampaignFolder):
             )
         refused = result.rejected
         result.rejected = [*checked.rejects, *refused]
-        result.left_out = checked.left_out
+        result.left_out, result.reordered = checked.left_out, checked.reordered
         if refused:
             self._write_rejects(result.rejected)
         return result

@@ -10,10 +10,11 @@ from typing import Any
 from bridge.annotations import Annotation
 from bridge.files import Reject
 from bridge.reading import RecordReader
-from bridge.records import Record
+from bridge.records import Record, text_of
 from bridge.servers.protocol import Progress, RemoteProject
 from bridge.sync.pace import Pace
 from bridge.templates import TaskTemplate
+from bridge.text import reorders
 
 Progressing = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much (0 where nobody knows)."""
@@ -28,7 +29,8 @@ class CheckResult:
     """What a file would become: how many records would be pushed, and which rows would be rejected, and why.
 
     ``left_out`` names columns, or cells of them, that would be in no record. ``kept`` are the records themselves, if
-    that was asked for and they are not too many.
+    that was asked for and they are not too many. ``reordered`` are keys of records with invisible characters that
+    change the order in which others are shown (see :func:`bridge.text.reorders`): people may be misled by them.
     """
 
     records: int = 0
@@ -37,6 +39,7 @@ class CheckResult:
     suggestions: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    reordered: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -46,6 +49,7 @@ class CheckResult:
             "rejected": len(self.rejects),
             "rejects": [reject.to_dict() for reject in self.rejects[:100]],
             "left_out": self.left_out,
+            "reordered": self.reordered[:100],
         }
 
 
@@ -69,6 +73,8 @@ def check(
         elif result.kept is not None:
             result.kept.append(record)
         result.repeats = max(result.repeats, template.repeats(record.fields))
+        if any(reorders(text_of(value)) for value in record.fields.values()):
+            result.reordered.append(record.key)
         suggested.update(suggestion.question for suggestion in record.suggestions)
         if result.records % 5000 == 0:
             progress("reading", result.records, 0)

@@ -6,6 +6,7 @@ reply that looks harmless (both measured on real servers), so such text is stopp
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from bridge.errors import ValueRejected
@@ -50,6 +51,21 @@ def check_text(text: str, name: str = "text", *, limit: int = MAX_TEXT) -> str:
                 remedy="write the emoji or character whole (as UTF-8, or as both halves in JSON)",
             ) from None
     return text
+
+
+def reorders(text: str) -> bool:
+    """Whether a text holds invisible characters that change the order in which others are shown.
+
+    They belong into some Arabic and Hebrew texts; elsewhere they can make a person read what is not there
+    (https://trojansource.codes), so records that have some are named.
+
+    >>> reorders("return \\u202e;0"), reorders("שלום")
+    (True, False)
+    """
+    return not text.isascii() and _REORDERING.search(text) is not None
+
+
+_REORDERING = re.compile("[\\u202a-\\u202e\\u2066-\\u2069]")
 
 
 def check_key(key: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -229,6 +229,7 @@ def push(folder: str, as_json: bool, on_change: Any, recreate: bool, **flags: An
     lines = [
         f"{result.sent:,} records sent, {result.present:,} were there already",
         *left_out_lines(result.left_out),
+        *reordered_lines(result.reordered),
         *rejected_lines(result.rejected, campaign.out / "rejects.jsonl"),
     ]
     if result.updated:
@@ -269,6 +270,16 @@ def rejected_lines(rejects: list[Reject], path: Path | None) -> list[str]:
 def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
     """Columns that are in no record, and why."""
     return [f"left out: {column!r:.60} ({why})" for column, why in left_out.items()]
+
+
+def reordered_lines(keys: Sequence[str]) -> list[str]:
+    """Records whose text is shown in another order than it is written."""
+    if not keys:
+        return []
+    return [
+        f"{len(keys):,} records have invisible characters that change the order of others, such as {keys[0]}",
+        "  remedy: if they are not Arabic or Hebrew, take U+202A to U+202E and U+2066 to U+2069 out",
+    ]
 
 
 @click.command()

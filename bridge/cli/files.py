@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.campaign import campaign_options, left_out_lines, map_flags, opened, rejected_lines
+from bridge.cli.campaign import campaign_options, left_out_lines, map_flags, opened, rejected_lines, reordered_lines
 from bridge.cli.output import json_option, progress, refuse_overwriting, report, table
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def check(file: str | None, rejects: str | None, folder: str, as_json: bool, **f
     lines = [f"{result.records:,} records would be pushed"]
     lines += [f"  with {count:,} suggestions for {name}" for name, count in result.suggestions.items()]
     lines += left_out_lines(result.left_out)
+    lines += reordered_lines(result.reordered)
     lines += rejected_lines(result.rejects, path)
     report(result.to_dict(), lines, as_json=as_json, partial=bool(result.rejects))
 

@@ -49,7 +49,8 @@ class PushResult:
     keys, because people answered the other text. ``rejected`` say why they are not there, and ``unknown`` keys may or
     may not be there: the next push looks them up first. ``gone`` keys were sent before, and somebody deleted them:
     they are not sent again. ``doubled`` keys are there more than once, which only another push at the same time can
-    have caused. ``left_out`` names columns of the file, or cells of them, that are in no record.
+    have caused. ``left_out`` names columns of the file, or cells of them, that are in no record, and ``reordered``
+    records with invisible characters that change the order in which others are shown; who reads the file fills both in.
     """
 
     project: RemoteProject
@@ -64,6 +65,7 @@ class PushResult:
     rejected: list[Reject] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    reordered: list[str] = field(default_factory=list)
     reason: str = ""
 
     @property
@@ -88,6 +90,7 @@ class PushResult:
             "rejected": len(self.rejected),
             "rejects": [reject.to_dict() for reject in self.rejected[:100]],
             "left_out": self.left_out,
+            "reordered": self.reordered[:100],
             "unknown": len(self.unknown),
             "reason": self.reason,
         }

@@ -638,6 +638,15 @@ def test_19_huge_nul_surrogate_nan_and_binary_values_are_rejected_before_anythin
 
 
 @pytest.mark.live
+@pytest.mark.parametrize("field", ["prompt", "response"])
+def test_20_invisible_characters_that_change_the_order_of_others_are_flagged(folder: Folder, field: str) -> None:
+    plain = {"prompt": "שלום 😀", "response": "x"}
+    folder.rows([{"id": "plain", **plain}, {"id": "odd", **plain, field: "a \u202eb\u202c c"}])
+    campaign = folder.open(MemoryServer())
+    for result in (campaign.check(), campaign.push()):
+        assert (result.reordered, result.to_dict()["reordered"]) == (["odd"], ["odd"])
+
+
 def test_20_rtl_bidi_emoji_and_combining_text_round_trip_to_the_byte(site: Site, tmp_path: Path) -> None:
     folder = site.folder(tmp_path / "campaign", [{"id": "odd", "prompt": ODD, "response": ODD}], template="rewrite")
     Campaign(folder).push()
