@@ -1,11 +1,12 @@
 """Runs `annobridge` commands in processes that kill themselves on the way.
 
 Points stand before and after each request, each transaction of the ledger and each file that is brought to the disk;
-in each transaction; and in the middle of each request that writes. They are counted from 1, and point 0 kills nobody.
+in each transaction; and in the middle of each request that writes. A point is named by its kind and by how many of that
+kind were passed before, because a server that is slow now and then makes the way longer. An empty kind kills nobody.
 
     python killed.py < jobs
 
-A job is a line of JSON, `[POINT, FILE, COMMAND, ...]`. It runs in a process of its own, a copy of this one, which has
+A job is a line of JSON, `[KIND, NUMBER, FILE, COMMAND, ...]`. It runs in a process of its own, a copy of this one, which has
 loaded everything: that is what takes longest. FILE gets a line for each point that was passed. The exit code is
 printed when it is over.
 """
@@ -14,9 +15,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -57,21 +60,28 @@ def small_batches() -> None:
     push.__kwdefaults__["patience_s"] = PATIENCE_S
 
 
+def kind_of(point: str) -> str:
+    """A point without the id of its project."""
+    return re.sub(r"/[0-9a-f-]*[0-9][0-9a-f-]*(?=/|$)", "/ID", point)
+
+
 class Points:
     """Counts points, and kills this process at one of them."""
 
-    def __init__(self, deadly: int, passed: Path) -> None:
-        self.deadly, self.passed, self.count = deadly, passed, 0
+    def __init__(self, kind: str, number: int, passed: Path) -> None:
+        self.deadly, self.passed = (kind, number), passed
+        self.count: Counter[str] = Counter()
 
     def reach(self, what: str) -> None:
         if self.is_next(what):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def is_next(self, what: str) -> bool:
-        self.count += 1
+        kind = kind_of(what)
+        self.count[kind] += 1
         with self.passed.open("a") as file:
-            file.write(what + "\n")
-        return self.count == self.deadly
+            file.write(kind + "\n")
+        return (kind, self.count[kind]) == self.deadly
 
     def watch(self) -> None:
         send, transaction, to_disk = httpx2.HTTPTransport.handle_request, Ledger.transaction, os.fsync
@@ -106,12 +116,12 @@ class Points:
         os.fsync = watched_to_disk
 
 
-def run(point: int, passed: str, *command: str) -> None:
+def run(kind: str, number: int, passed: str, *command: str) -> None:
     """Run a command in this process, and end it."""
     with open(os.devnull, "w") as nowhere, open(f"{passed}.errors", "w") as errors:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(errors.fileno(), 2)
-    Points(point, Path(passed)).watch()
+    Points(kind, number, Path(passed)).watch()
     main(command, prog_name="annobridge")
 
 
