@@ -1,0 +1,102 @@
+"""Intervals for shares: what may lie behind "7 of 10". Exact, and without a statistics library."""
+
+from __future__ import annotations
+
+from math import exp, lgamma, log, log1p, sqrt
+from statistics import NormalDist
+
+from bridge.errors import UsageError
+
+
+def exact(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """The exact interval for a share, after Clopper and Pearson (Biometrika 26, 1934).
+
+    Its ends are the shares at which so many successes, or so few, would come about with a probability of only half of
+    what ``level`` leaves out. It holds the true share at least as often as ``level`` says, however few cases there
+    are. Of no cases nothing is known: 0 to 1.
+
+    Raises:
+        UsageError: there are more successes than cases, a negative number of them, or the level is not between 0 and 1.
+
+    >>> [round(end, 4) for end in exact(7, 10)]
+    [0.3475, 0.9333]
+    >>> exact(0, 0)
+    (0.0, 1.0)
+    """
+    _check(successes, n, level)
+    tail = (1 - level) / 2
+    return _lowest(successes, n, tail), 1 - _lowest(n - successes, n, tail)
+
+
+def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """The score interval for a share, after Wilson (Journal of the American Statistical Association 22, 1927).
+
+    Narrower than :func:`exact`, and right on average instead of at least; :func:`difference` is made of two of them.
+
+    Raises:
+        UsageError: as in :func:`exact`.
+
+    >>> [round(end, 4) for end in wilson(7, 10)]
+    [0.3968, 0.8922]
+    """
+    _check(successes, n, level)
+    if not n:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share = successes / n
+    middle = share + z * z / (2 * n)
+    reach = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    whole = 1 + z * z / n
+    return max(0.0, (middle - reach) / whole), min(1.0, (middle + reach) / whole)
+
+
+def difference(first: tuple[int, int], second: tuple[int, int], level: float = 0.95) -> tuple[float, float]:
+    """The interval for the difference of two independent shares, each given as ``(successes, n)``.
+
+    Method 10 of Newcombe (Statistics in Medicine 17, 1998): it never leaves -1 to 1, and holds for few cases too.
+
+    Raises:
+        UsageError: as in :func:`exact`.
+
+    >>> [round(end, 4) for end in difference((56, 70), (48, 80))]
+    [0.0524, 0.3339]
+    """
+    (low_1, high_1), (low_2, high_2) = wilson(*first, level), wilson(*second, level)
+    if not first[1] or not second[1]:
+        return low_1 - high_2, high_1 - low_2
+    share_1, share_2 = first[0] / first[1], second[0] / second[1]
+    down = sqrt((share_1 - low_1) ** 2 + (high_2 - share_2) ** 2)
+    up = sqrt((high_1 - share_1) ** 2 + (share_2 - low_2) ** 2)
+    return share_1 - share_2 - down, share_1 - share_2 + up
+
+
+def _check(successes: int, n: int, level: float) -> None:
+    if not 0 <= successes <= n:
+        raise UsageError(f"{successes} successes of {n} cases", remedy="count from 0 to the number of cases")
+    if not 0 < level < 1:
+        raise UsageError(f"a level of {level} is none", remedy="use a number between 0 and 1, such as 0.95")
+
+
+def _lowest(successes: int, n: int, tail: float) -> float:
+    """The share at which this many successes or more have the probability ``tail``: the lower end of the interval."""
+    if not successes:
+        return 0.0
+    low, high = 0.0, successes / n  # at the upper end the probability is a half or more
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (low, middle) if _at_least(successes, n, middle) > tail else (middle, high)
+    return low
+
+
+def _at_least(successes: int, n: int, share: float) -> float:
+    """The probability of so many successes or more, for a share not above ``successes / n``: the terms only shrink."""
+    if share == 1:
+        return 1.0
+    ways = lgamma(n + 1) - lgamma(successes + 1) - lgamma(n - successes + 1)
+    term = total = exp(ways + successes * log(share) + (n - successes) * log1p(-share))
+    odds = share / (1 - share)
+    for more in range(successes, n):
+        term *= (n - more) / (more + 1) * odds
+        total += term
+        if term < total * 1e-17:
+            break
+    return total
