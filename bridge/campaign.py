@@ -153,7 +153,11 @@ class Campaign(CampaignFolder):
             result.gone = gone
             if result.records:
                 result.problems = check_changed(
-                    newest(feedback.of(result.records)), self.template, self.records, self.out / PROBLEMS
+                    newest(feedback.of(result.records)),
+                    self.template,
+                    self.records,
+                    self.out / PROBLEMS,
+                    self.config.merge.labels,
                 )
                 result.exported = affected(self._exported_to(ledger), result.records)
         return result
@@ -186,7 +190,7 @@ class Campaign(CampaignFolder):
 
     def _unresolved(self, annotations: Sequence[Annotation]) -> int:
         with suppress(InputError):  # the file may be elsewhere today
-            merged = merge(annotations, self.template, self.records(), quorum=self.config.merge.quorum)
+            merged = merge(annotations, self.template, self.records(), **self._merging())
             return len({case.record for case in merged.unresolved})
         return 0
 
@@ -244,7 +248,7 @@ class Campaign(CampaignFolder):
         return self._merge(self._counted(self.records()))
 
     def _merge(self, records: Iterable[Record]) -> MergeResult:
-        result = merge(self.annotations(), self.template, records, quorum=self.config.merge.quorum)
+        result = merge(self.annotations(), self.template, records, **self._merging())
         write_merged(result, self.out / "merged.jsonl")
         return result
 
@@ -269,12 +273,13 @@ class Campaign(CampaignFolder):
         results = export_all(
             [export_kind(kind) for kind in kinds or self.config.exports.to],
             records,
-            merged.merged,
+            merged.kept,
             self.template,
             folder,
             tuple(formats or self.config.exports.formats),
             self.annotations(),
             merge_rule=merged.rule,
+            warnings=merged.warnings,
         )
         self._remember_export(folder)
         return results

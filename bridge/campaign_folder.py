@@ -133,6 +133,10 @@ class CampaignFolder:
         ]
         return everything if history else newest(everything)
 
+    def _merging(self) -> dict[str, Any]:
+        """How answers become one, as :func:`bridge.merging.merge` wants to be told."""
+        return self.config.merge.model_dump()
+
     def people(self) -> dict[str, str]:
         """Pseudonym to name on the server. It never leaves the campaign's folder by itself."""
         return dict(People(self.state.folder).names)

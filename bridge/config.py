@@ -48,9 +48,13 @@ class RecordsConfig(Part):
 
 
 class MergeConfig(Part):
-    """How answers become one: ``quorum`` is how many answers a question needs."""
+    """How answers become one (see :class:`bridge.merging.Rule`)."""
 
     quorum: int = Field(1, ge=1, le=100)
+    method: Literal["majority", "dawid-skene"] = "majority"
+    threshold: float = Field(0.5, ge=0, lt=1)
+    rewrites: Literal["each", "medoid"] = "each"
+    labels: dict[Text, Text] = {}
 
 
 class ExportsConfig(Part):
@@ -143,7 +147,7 @@ template: {template}
 # How many people answer each record.
 annotators_per_record: {annotators}
 
-# How many answers a question needs before it counts.
+# How answers become one: how many a question needs, and more (docs/merging.md).
 merge:
   quorum: 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,11 @@ PROBLEMS = "problems.jsonl"
 
 
 def check_changed(
-    annotations: Sequence[Annotation], template: TaskTemplate, records: Callable[[], Iterable[Record]], path: Path
+    annotations: Sequence[Annotation],
+    template: TaskTemplate,
+    records: Callable[[], Iterable[Record]],
+    path: Path,
+    labels: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Check all answers to some records, and replace what the file of problems says of these records.
 
@@ -28,6 +32,7 @@ def check_changed(
         template: the task.
         records: reads the campaign's records.
         path: the file of problems.
+        labels: old label to new one (:class:`bridge.merging.Rule`).
     """
     changed = {annotation.record for annotation in annotations}
     shown: dict[str, Record] = {}
@@ -40,8 +45,8 @@ def check_changed(
     problems: list[Problem] = []
     for annotation in annotations:
         record_ = shown.get(annotation.record)
-        given = (record_.fields, template.prefilled(record_)) if record_ else (None, None)
-        problems += check_answers(annotation, template, *given)[1]
+        fields, prefill = (record_.fields, template.prefilled(record_)) if record_ else (None, None)
+        problems += check_answers(annotation, template, fields, prefill, labels)[1]
     found = [problem.to_dict() for problem in problems]
     write_problems([*_of_others(path, changed), *found], path)
     return found
@@ -57,7 +62,7 @@ def _of_others(path: Path, changed: Collection[str]) -> list[dict[str, Any]]:
 
 def write_merged(result: MergeResult, path: Path) -> None:
     """Write ``merged.jsonl``, and beside it ``problems.jsonl`` if any answer could not count."""
-    write_lines(path, [merged.to_dict() for merged in result.merged])
+    write_lines(path, [merged.to_dict() for merged in result.kept])
     write_problems([problem.to_dict() for problem in result.problems], path.parent / PROBLEMS)
 
 

@@ -38,7 +38,7 @@ def main() -> int:
         print(f"{made.push().sent} record sent, with {GUESS!r} suggested")
         answer(made, {"earth": {"errors": mended}})
         made.pull()
-        (merged,) = made.merge().merged
+        (merged,) = made.merge().kept
     spans = merged.answers["errors"].value
     assert isinstance(spans, list)
     for span in spans:

@@ -56,7 +56,7 @@ def main() -> int:
             exported = bridge.export(
                 kind,
                 records,
-                result.merged,
+                result.kept,
                 template,
                 folder / "train",
                 annotations=annotations,

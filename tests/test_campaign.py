@@ -96,7 +96,7 @@ def test_the_whole_loop(folder: Folder) -> None:
     status = folder.open().status()
     assert (status.progress.records, status.progress.answered, status.progress.completed) == (3, 3, 3)
 
-    merged = {m.record: m.answers for m in folder.open().merge().merged}
+    merged = {m.record: m.answers for m in folder.open().merge().kept}
     assert (merged["a"]["rating"].value, merged["a"]["label"].value) == (5, "correct")
     assert (merged["c"]["label"].outcome, merged["c"]["label"].value) == ("tie", None)
 

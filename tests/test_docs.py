@@ -343,7 +343,7 @@ class TestFormats:
         assert Merged.from_dict(short).answers["label"].value == "correct"
         answers = [Annotation.from_dict(line) for line in lines_of("annotations.jsonl")]
         record = bridge.Record("geo-1", {"prompt": "p", "response": "Sydney."})
-        (merged,) = bridge.merge(answers, load_template("review"), [record]).merged
+        (merged,) = bridge.merge(answers, load_template("review"), [record]).kept
         assert merged.to_dict() == full
 
     def test_rejects(self) -> None:

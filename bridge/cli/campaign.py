@@ -39,7 +39,28 @@ _FLAGS: list[tuple[tuple[str, ...], Any, dict[str, Any]]] = [
         {"help": "People who answer each record.", "type": int, "metavar": "N"},
     ),
     (("merge", "quorum"), "--quorum", {"help": "Answers that a question needs.", "type": int, "metavar": "N"}),
+    (
+        ("merge", "method"),
+        "--method",
+        {"help": "How labels and spans become one: majority or dawid-skene.", "metavar": "NAME"},
+    ),
+    (
+        ("merge", "threshold"),
+        "--threshold",
+        {"help": "Share of people that a label of several needs.", "type": float, "metavar": "SHARE"},
+    ),
+    (("merge", "rewrites"), "--rewrites", {"help": "Rewrites that count: each, or the medoid.", "metavar": "NAME"}),
+    (
+        ("merge", "labels"),
+        "--labels",
+        {"help": "OLD=NEW, several times: labels of before.", "multiple": True, "metavar": "OLD=NEW"},
+    ),
 ]
+
+_PAIRS = {
+    ("records", "map"): "FIELD=COLUMN, such as prompt=instruction",
+    ("merge", "labels"): "OLD=NEW, such as bad=incorrect",
+}
 
 
 def campaign_options(function: F) -> F:
@@ -52,17 +73,18 @@ def campaign_options(function: F) -> F:
     )(function)
 
 
-def map_flags(pairs: tuple[str, ...]) -> dict[str, str]:
-    """``--map`` values as a dictionary.
+def map_flags(pairs: tuple[str, ...], place: tuple[str, str] = ("records", "map")) -> dict[str, str]:
+    """The values of ``--map`` or ``--labels`` as a dictionary.
 
     >>> map_flags(("prompt=instruction",))
     {'prompt': 'instruction'}
     """
     for pair in pairs:
-        name, equals, column = pair.partition("=")
-        if not name or not equals or not column:
-            raise click.BadParameter(f"{pair!r} is not FIELD=COLUMN, such as prompt=instruction", param_hint="--map")
-    return {name: column for name, _, column in (pair.partition("=") for pair in pairs)}
+        name, equals, other = pair.partition("=")
+        if not name or not equals or not other:
+            flag = "--map" if place == ("records", "map") else "--labels"
+            raise click.BadParameter(f"{pair!r} is not {_PAIRS[place]}", param_hint=flag)
+    return {name: other for name, _, other in (pair.partition("=") for pair in pairs)}
 
 
 @contextmanager
@@ -78,7 +100,8 @@ def opened(folder: str, flags: dict[str, Any], *, quiet: bool) -> Iterator[Campa
         place = nested
         for part in above:
             place = place.setdefault(part, {})
-        place[last] = map_flags(value) if last == "map" else value
+        pairs = (*above, last)
+        place[last] = map_flags(value, pairs) if len(pairs) == 2 and pairs in _PAIRS else value
     with progress(quiet) as tell:
         yield Campaign(folder, nested, progress=tell)
 

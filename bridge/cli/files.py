@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from bridge.cli.output import json_option, progress, refuse_overwriting, report,
 if TYPE_CHECKING:
     from bridge.annotations import Annotation
     from bridge.exporting import ExportResult
-    from bridge.merging import Merged, MergeResult
+    from bridge.merging import Doubt, Merged, MergeResult
 
 
 @click.command()
@@ -100,13 +101,14 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
                 write_merged(result, path)
     outcomes = result.outcomes()
     columns = ["agreed", "tie", "no_quorum", "abstained"]
-    lines = [f"{len(result.merged):,} records merged into {path}", ""]
+    lines = [f"{len(result.kept):,} records merged into {path}", ""]
     lines += table(
         ["question", *columns], [[q, *(counts.get(c, 0) for c in columns)] for q, counts in outcomes.items()]
     )
     stale = sum(case.reason == "changed" for case in result.dropped)
     if stale:
         lines += ["", f"{stale:,} answers are to an earlier text of their record and do not count"]
+    lines += warning_lines(result.warnings)
     if result.problems:
         lines += [
             "",
@@ -115,13 +117,23 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
         lines += [f"  {p.record}: {p.reason}" for p in result.problems[:3]]
     summary = {
         "file": str(path),
-        "records": len(result.merged),
+        "records": len(result.kept),
         "outcomes": outcomes,
         "unresolved": len(result.unresolved),
         "dropped": dict(sorted(Counter(case.reason for case in result.dropped).items())),
         "problems": len(result.problems),
+        "warnings": [warning.to_dict() for warning in result.warnings],
     }
     report(summary, lines, as_json=as_json, partial=any(p.kind == "invalid" for p in result.problems))
+
+
+def warning_lines(warnings: Iterable[Doubt]) -> list[str]:
+    """Warnings with what to do about them, after an empty line each."""
+    lines: list[str] = []
+    for warning in warnings:
+        where = f"{warning.question}: " if warning.question else ""
+        lines += ["", f"warning: {where}{warning.means}", f"  remedy: {warning.remedy}"]
+    return lines
 
 
 def _merge_file(path: str, flags: dict[str, Any]) -> MergeResult:
@@ -135,8 +147,18 @@ def _merge_file(path: str, flags: dict[str, Any]) -> MergeResult:
         _read_annotations(path),
         template,
         list(_reader(records, template, flags, read_records)) if records else None,
-        quorum=1 if flags["set__merge__quorum"] is None else flags["set__merge__quorum"],
+        **merge_options(flags),
     )
+
+
+def merge_options(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags that say how answers become one, as :func:`bridge.merging.merge` wants to be told."""
+    options = {
+        name: flags[f"set__merge__{name}"]
+        for name in ("quorum", "method", "threshold", "rewrites")
+        if flags[f"set__merge__{name}"] is not None
+    }
+    return {**options, "labels": map_flags(flags["set__merge__labels"], ("merge", "labels"))}
 
 
 def _reader(path: str, template: Any, flags: dict[str, Any], read: Any) -> Any:

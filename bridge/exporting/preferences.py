@@ -13,7 +13,10 @@ from bridge.questions import LabelQuestion, RankingQuestion
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One response over another, who prefers it, and by how much: (votes for - votes against) / votes, if known."""
+    """One response over another, who prefers it, and by how much: (votes for - votes against) / votes, if known.
+
+    More than half of all votes stand behind a pair, wherever the votes are known.
+    """
 
     chosen: str
     rejected: str
@@ -37,9 +40,9 @@ def preference(question: LabelQuestion | RankingQuestion, answer: MergedAnswer) 
         NoRow: people contradict each other, or agree that none is better.
 
     >>> from bridge.templates import load_template
-    >>> answer = MergedAnswer("agreed", "B", details={"votes": {"A": 1, "B": 2, "tie": 1}})
+    >>> answer = MergedAnswer("agreed", "B", details={"votes": {"A": 1, "B": 3, "tie": 1}})
     >>> preference(load_template("preference").question("preference"), answer).pairs
-    (Pair(chosen='response_b', rejected='response_a', annotators=(), margin=0.25),)
+    (Pair(chosen='response_b', rejected='response_a', annotators=(), margin=0.4),)
     """
     if answer.outcome != "agreed":
         raise tie(question.name, answer)
@@ -56,14 +59,14 @@ def _from_label(question: LabelQuestion, answer: MergedAnswer) -> Preference:
     who = tuple(
         sorted(name for name, label in answer.annotators.items() if isinstance(label, str) and picks.get(label) == best)
     )
-    votes: Mapping[str, int] = answer.details.get("votes", {})
+    votes: Mapping[str, float] = answer.details.get("votes", {})
     # Several labels can pick the same response ("better", "much better"), so that the most frequent label may
     # stand for fewer people than the others together.
     backing = {pick: sum(votes.get(label, 0) for label in picks if picks[label] == pick) for pick in picks.values()}
+    if votes and backing[best] * 2 <= sum(votes.values()):
+        raise NoRow("tie", question.name, f"{backing[best]:g} of {sum(votes.values()):g} votes prefer {best}")
     pairs = []
     for other in dict.fromkeys(pick for pick in picks.values() if pick and pick != best):
-        if votes and backing[best] <= backing[other]:
-            raise NoRow("tie", question.name, f"{backing[best]} prefer {best}, {backing[other]} prefer {other}")
         margin = (backing[best] - backing[other]) / sum(votes.values()) if votes else None
         pairs.append(Pair(best, other, who, margin))
     return Preference(best, who, tuple(pairs))
@@ -73,16 +76,22 @@ def _from_ranking(question: RankingQuestion, answer: MergedAnswer) -> Preference
     assert isinstance(answer.value, dict)
     ranks = answer.value
     first = [item for item in ranks if ranks[item] == min(ranks.values())]
-    votes: Mapping[str, list[int]] = answer.details.get("pairs", {})
+    votes: Mapping[str, list[float]] = answer.details.get("pairs", {})
     pairs = []
+    split = 0
     for best in first:
         for worse in ranks:
             won, even, lost = votes.get(f"{best}>{worse}") or votes.get(f"{worse}>{best}", [0, 0, 0])[::-1]
             # Nobody compared the two: that one is better was concluded, and is no preference of anyone.
             if ranks[worse] == ranks[best] or (votes and not won + even + lost):
                 continue
+            if votes and won * 2 <= won + even + lost:
+                split += 1
+                continue
             who = tuple(sorted(name for name, given in answer.annotators.items() if _prefers(given, best, worse)))
             pairs.append(Pair(best, worse, who, (won - lost) / (won + even + lost) if votes else None))
+    if not pairs and split:
+        raise NoRow("tie", question.name, "no pair of responses has a majority")
     if not pairs:
         raise NoRow("no_preference", question.name, "all responses share rank 1")
     if len(first) > 1:

@@ -19,6 +19,7 @@ REASONS = {
     "tie": "people contradict each other",
     "no_quorum": "too few people answered",
     "unchanged_rewrite": "the text was left as it was, which approves it",
+    "changed_prompt": "who rewrote the response also changed the prompt, so the two answer different prompts",
     "equal": "the preferred text and the other one are the same",
     "no_preference": "people agree that no response is better than the others",
     "condition": "the answers do not let the record through",

@@ -7,8 +7,8 @@ of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from bridge.errors import ExportError, ValueRejected
@@ -87,23 +87,21 @@ def training_rows(
                 raise NoRow("not_merged")
             if key not in known:
                 raise NoRow("unknown_record")
-            case = _Case(known[key], answered[key], template)
+            case = _Case(known[key], answered[key], template, training)
             case.check()
-            prompt = _prompt(known[key], template, training)
-            result.kept.extend(_all_rows(case, sources, prompt, first_only=kind == "sft"))
+            case.prompt({})
+            result.kept.extend(_all_rows(case, sources, first_only=kind == "sft"))
         except NoRow as why:
             result.dropped.append(Dropped(key, why.reason, why.text))
     return result
 
 
-def _all_rows(
-    case: _Case, sources: Sequence[SftSource | DpoSource], prompt: list[Message], *, first_only: bool
-) -> list[Row]:
+def _all_rows(case: _Case, sources: Sequence[SftSource | DpoSource], *, first_only: bool) -> list[Row]:
     found: list[Row] = []
     failed: list[NoRow] = []
     for source in sources:
         try:
-            found += case.rows(source, prompt)
+            found += case.rows(source)
         except NoRow as why:
             failed.append(why)
         if found and first_only:
@@ -136,11 +134,23 @@ def _sources(kind: Kind, template: TaskTemplate) -> tuple[Training, Sequence[Sft
 class _Case:
     """One record and what people say about it."""
 
-    def __init__(self, record: Record, merged: Merged, template: TaskTemplate) -> None:
-        self._record = record
+    def __init__(self, record: Record, merged: Merged, template: TaskTemplate, training: Training) -> None:
+        self._record, self._template, self._training = record, template, training
         self._answers = merged.answers
         self._questions = {question.name: question for question in template.questions}
         self._originals = template.prefilled(record)
+        self._prompts = {
+            question.prefill: question.name
+            for question in template.questions
+            if isinstance(question, TextQuestion)
+            and question.prefill in training.prompt
+            and isinstance(record.fields.get(question.prefill), str)
+        }
+
+    def prompt(self, instead: Mapping[str, str]) -> list[Message]:
+        """The messages before the answer, with other texts in the place of some fields."""
+        record = replace(self._record, fields={**self._record.fields, **instead}) if instead else self._record
+        return _prompt(record, self._template, self._training)
 
     def check(self) -> None:
         """Refuse what :func:`~bridge.merging.merge` would not have said of this record with this template."""
@@ -156,12 +166,12 @@ class _Case:
             except ValueRejected as error:
                 raise NoRow("invalid", text=error.reason) from None
 
-    def rows(self, source: SftSource | DpoSource, prompt: list[Message]) -> list[Row]:
+    def rows(self, source: SftSource | DpoSource) -> list[Row]:
         """The rows that one rule of the template makes; at least one."""
         self._require(source.when)
-        return self._sft(source, prompt) if isinstance(source, SftSource) else self._dpo(source, prompt)
+        return self._sft(source) if isinstance(source, SftSource) else self._dpo(source)
 
-    def _sft(self, source: SftSource, prompt: list[Message]) -> list[Row]:
+    def _sft(self, source: SftSource) -> list[Row]:
         rule = f"use: {source.use}"
         question = self._questions.get(source.use)
         if isinstance(question, LabelQuestion | RankingQuestion):
@@ -172,11 +182,18 @@ class _Case:
         else:
             texts = self._texts(source.use, source.when)
         return [
-            Row(self._record.key, "sft", prompt, completion=text.text, source=rule, annotators=text.annotators)
+            Row(
+                self._record.key,
+                "sft",
+                self.prompt(text.instead),
+                completion=text.text,
+                source=rule,
+                annotators=text.annotators,
+            )
             for text in texts
         ]
 
-    def _dpo(self, source: DpoSource, prompt: list[Message]) -> list[Row]:
+    def _dpo(self, source: DpoSource) -> list[Row]:
         pairs: list[tuple[str, str, tuple[str, ...], float | None]]
         if source.pairs is not None:
             rule = f"pairs: {source.pairs}"
@@ -196,7 +213,11 @@ class _Case:
                 (chosen.text, rejected.text, (chosen if written else rejected).annotators, None)
                 for chosen in self._texts(source.chosen, source.when)
                 for rejected in self._texts(source.rejected, source.when)
+                if not (chosen.instead or rejected.instead)
             ]
+            if not pairs:
+                raise NoRow("changed_prompt", rule)
+        prompt = self.prompt({})
         rows = [
             Row(self._record.key, "dpo", prompt, "", chosen, rejected, rule, annotators, margin)
             for chosen, rejected, annotators, margin in pairs
@@ -243,13 +264,27 @@ class _Case:
             raise tie(name, answer)
         original = self._originals.get(name)
         rewrites = [
-            _Text(entry["value"].strip(), tuple(sorted(entry["annotators"])))
+            _Text(entry["value"].strip(), annotators, instead)
             for entry in _entries(answer)
             if not entry.get("unchanged") and (original is None or not same_text(entry["value"], original))
+            for instead, annotators in self._by_prompt(entry["annotators"])
         ]
         if not rewrites:
             raise NoRow("unchanged_rewrite", name)
         return rewrites
+
+    def _by_prompt(self, annotators: Iterable[str]) -> Iterator[tuple[dict[str, str], tuple[str, ...]]]:
+        """People who wrote the same, parted by how each of them changed the prompt: other prompts, other answers."""
+        groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        for who in sorted(annotators):
+            changed = []
+            for name, question in self._prompts.items():
+                prompt = self._answers.get(question, _NOBODY).annotators.get(who)
+                if isinstance(prompt, str) and not same_text(prompt, self._originals[question]):
+                    changed.append((name, prompt.strip()))
+            groups.setdefault(tuple(changed), []).append(who)
+        for instead, people in sorted(groups.items()) or [((), [])]:
+            yield dict(instead), tuple(people)
 
     def _field(self, name: str) -> str:
         value = self._record.fields.get(name, "")
@@ -260,18 +295,21 @@ class _Case:
 
 
 class _Text(NamedTuple):
+    """A text, who stands behind it, and the texts that its author put in the place of fields of the prompt."""
+
     text: str
     annotators: tuple[str, ...]
+    instead: Mapping[str, str] = {}
 
 
 _NOBODY = MergedAnswer("abstained")
 
 
 def _entries(answer: MergedAnswer) -> list[dict[str, Any]]:
-    """The texts of a text question; merged lines that other tools wrote may have only the one."""
+    """The texts of a text question that count; merged lines that other tools wrote may have only the one."""
     alone = [] if answer.value is None else [{"value": answer.value, "annotators": list(answer.annotators)}]
     entries: list[dict[str, Any]] = answer.details.get("values", alone)
-    return entries
+    return [entry for entry in entries if "medoid" in entry] or entries
 
 
 def _wanted(condition: Condition) -> str:

@@ -26,6 +26,7 @@ from bridge.exporting.formats import FORMATS, Line, metadata
 from bridge.exporting.reasons import Dropped, count_reasons
 from bridge.exporting.rows import Kind, Row, RowsResult, training_rows
 from bridge.files import write_lines, write_text
+from bridge.merging.doubt import Doubt
 from bridge.merging.merged import Merged
 from bridge.records import Record, canonical_json
 from bridge.templates import TaskTemplate
@@ -74,6 +75,7 @@ def export(
     annotations: Iterable[Annotation] | None = None,
     *,
     merge_rule: Mapping[str, Any] | None = None,
+    warnings: Iterable[Doubt] = (),
 ) -> ExportResult:
     """Write the training set of one kind to a folder.
 
@@ -91,13 +93,16 @@ def export(
         formats: names from :data:`bridge.exporting.formats.FORMATS`.
         annotations: the answers behind it, where they are at hand: the manifest then names their revisions.
         merge_rule: how the answers were merged (:attr:`bridge.merging.MergeResult.rule`), for the manifest.
+        warnings: what makes them less sure than they look (:attr:`bridge.merging.MergeResult.warnings`), likewise.
 
     Raises:
         UsageError: a kind or format that does not exist.
         ExportError: the template has no rule for such rows, or no record yields one.
         StoreError: the folder cannot be written.
     """
-    return export_all([kind], records, merged, template, out_dir, formats, annotations, merge_rule=merge_rule)[0]
+    return export_all(
+        [kind], records, merged, template, out_dir, formats, annotations, merge_rule=merge_rule, warnings=warnings
+    )[0]
 
 
 def export_all(
@@ -110,6 +115,7 @@ def export_all(
     annotations: Iterable[Annotation] | None = None,
     *,
     merge_rule: Mapping[str, Any] | None = None,
+    warnings: Iterable[Doubt] = (),
 ) -> list[ExportResult]:
     """Write the training sets of several kinds to a folder, as :func:`export` does; if all are empty, write nothing.
 
@@ -125,7 +131,8 @@ def export_all(
         raise UsageError("no kind of training set was named", remedy=f"use one or more of {', '.join(FORMATS)}")
     if not any(any(plan.lines.values()) for plan in plans):
         raise _empty(plans[0])
-    return [_write(plan, template, Path(out_dir), annotations, dict(merge_rule or {})) for plan in plans]
+    told = {"merge": dict(merge_rule or {}), "warnings": [warning.to_dict() for warning in warnings]}
+    return [_write(plan, template, Path(out_dir), annotations, told) for plan in plans]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,7 @@ def _write(
     template: TaskTemplate,
     folder: Path,
     annotations: Iterable[Annotation] | None,
-    merge_rule: dict[str, Any],
+    told: Mapping[str, Any],
 ) -> ExportResult:
     kind, dropped = plan.kind, plan.dropped
     files = []
@@ -185,7 +192,7 @@ def _write(
             "fingerprint": template.fingerprint,
             "sha256": hashlib.sha256(canonical_json(template.model_dump(mode="json"))).hexdigest(),
         },
-        "merge": merge_rule,
+        **told,
         "records": {"kept": yielding, "dropped": counts},
         "files": {file.path.name: _describe(file, dropped) for file in files}
         | {dropped_path.name: {"rows": len(dropped), "sha256": _sha256(dropped_path)}},

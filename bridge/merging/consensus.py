@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 from bridge.annotations import Annotation, newest
-from bridge.errors import UsageError
+from bridge.merging.doubt import Doubt
 from bridge.merging.kinds import KINDS
-from bridge.merging.merged import Merged, MergedAnswer
+from bridge.merging.merged import Merged, MergedAnswer, Outcome
+from bridge.merging.modelled import can_model, model_labels, model_spans
+from bridge.merging.rule import Method, Rewrites, Rule
 from bridge.merging.validate import Problem, check_answers
-from bridge.questions import Question, TextQuestion
+from bridge.questions import LabelQuestion, Question, SpanQuestion, TextQuestion
 from bridge.records import Record, Value, record_key
 from bridge.templates import TaskTemplate
 
@@ -25,10 +27,11 @@ class Unresolved:
     record: str
     question: str
     reason: str
+    outcome: Outcome = "tie"
 
     def to_dict(self) -> dict[str, str]:
         """The case as a line of a file or a report."""
-        return {"record": self.record, "question": self.question, "reason": self.reason}
+        return {"record": self.record, "question": self.question, "outcome": self.outcome, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +56,33 @@ class MergeResult:
     """What people agree on, and everything that they do not.
 
     Args:
-        merged: one entry per annotated record, sorted by key.
+        kept: one entry per annotated record, sorted by key.
         unresolved: questions that ended in a tie or without a quorum.
         dropped: annotations that do not count.
         problems: answers that are wrong or missing.
+        warnings: what makes the result less sure than it looks.
         rule: how it was merged, for the manifests of exports.
     """
 
-    merged: list[Merged] = field(default_factory=list)
+    kept: list[Merged] = field(default_factory=list)
     unresolved: list[Unresolved] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Doubt] = field(default_factory=list)
     rule: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def why(self) -> dict[str, int]:
+        """Reason to number of cases, over what is unresolved, dropped and wrong.
+
+        >>> from bridge.templates import load_template
+        >>> merge([Annotation("r1", "ann", "discarded")], load_template("rating")).why
+        {'discarded': 1}
+        """
+        counts = Counter[str](case.outcome for case in self.unresolved)
+        counts.update(case.reason for case in self.dropped)
+        counts.update(problem.kind for problem in self.problems)
+        return dict(sorted(counts.items()))
 
     def outcomes(self) -> dict[str, dict[str, int]]:
         """Question to outcome to number of records.
@@ -74,7 +92,7 @@ class MergeResult:
         {'rating': {'agreed': 1}}
         """
         counts: dict[str, Counter[str]] = {}
-        for merged in self.merged:
+        for merged in self.kept:
             for name, answer in merged.answers.items():
                 counts.setdefault(name, Counter())[answer.outcome] += 1
         return {name: dict(sorted(count.items())) for name, count in counts.items()}
@@ -86,11 +104,17 @@ def merge(
     records: Iterable[Record] | None = None,
     *,
     quorum: int = 1,
+    method: Method = "majority",
+    threshold: float = 0.5,
+    rewrites: Rewrites = "each",
+    labels: Mapping[str, str] | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> MergeResult:
     """Merge everybody's answers into one per record and question. The order of the annotations never matters.
 
     Only submitted annotations count: a skip, a draft or a withdrawn answer is a missing value. One person counts once
-    per record, with the newest answer. How answers become one is said in :mod:`bridge.merging.kinds`.
+    per record, with the newest answer. How answers become one is said in :mod:`bridge.merging.kinds`, and in
+    :mod:`bridge.merging.modelled` where ``method`` asks for a model.
 
     Args:
         annotations: what people answered, in any order, with or without older revisions.
@@ -99,9 +123,14 @@ def merge(
             rewrite can be told from a text that was left as it was.
         quorum: how many answers a question needs. Texts do not compete, so for them it is how many people
             submitted the record at all.
+        method: ``majority``, or ``dawid-skene``, which is used where its gate holds; where not, ``warnings`` say why.
+        threshold: the share of people above which a label of a multi-label question counts.
+        rewrites: ``each`` of several different texts, or only their ``medoid``.
+        labels: old label to new one: answers with a label that the template has no more are brought over.
+        weights: annotator to weight; who is not in it has a full voice, 1.
 
     Raises:
-        UsageError: the quorum is below 1.
+        UsageError: one of these has no such value.
 
     >>> from bridge.templates import load_template
     >>> answers = [Annotation("r1", who, answers={"rating": rating}) for who, rating in (("ann", 4), ("bo", 5))]
@@ -109,31 +138,70 @@ def merge(
     >>> [(case.record, case.question, case.reason) for case in result.unresolved]
     [('r1', 'rating', 'the middle grades are 4 and 5')]
     """
-    if quorum < 1:
-        raise UsageError(f"a quorum of {quorum} is no quorum", remedy="ask for 1 answer or more")
+    rule = Rule(quorum, method, threshold, rewrites, labels or {}, weights or {})
+    rule.check(template)
+    result = MergeResult(rule=rule.to_dict())
     known = {record.key: record for record in records or ()}
-    result = MergeResult(rule={"method": "majority", "quorum": quorum})
-    for key, group in groupby(newest(annotations), key=lambda annotation: annotation.record):
-        record = known.get(key)
-        fields, prefill = (record.fields, template.prefilled(record)) if record else (None, {})
-        people: dict[str, dict[str, Value]] = {}
-        for annotation in group:
-            why = _why_not(annotation, record)
-            if why != "submitted":
-                result.dropped.append(Dropped(key, annotation.annotator, why))
-                continue
-            answers, problems = check_answers(annotation, template, fields, prefill)
-            result.problems.extend(problems)
-            if annotation.annotator.strip():
-                people[annotation.annotator] = answers
-        merged = {q.name: _merge_question(q, people, prefill.get(q.name), quorum) for q in template.questions}
-        result.merged.append(Merged(key, merged))
-        result.unresolved.extend(
-            Unresolved(key, name, answer.reason)
-            for name, answer in merged.items()
-            if answer.outcome in ("tie", "no_quorum")
-        )
+    cases = [
+        _case(key, group, template, known.get(key), rule, result)
+        for key, group in groupby(newest(annotations), key=lambda annotation: annotation.record)
+    ]
+    modelled = _model(template, cases, rule, result)
+    for case in cases:
+        merged = {}
+        for question in template.questions:
+            answer = merged[question.name] = _merge_question(question, case, rule, modelled.get(question.name))
+            if answer.outcome in ("tie", "no_quorum"):
+                result.unresolved.append(Unresolved(case.key, question.name, answer.reason, answer.outcome))
+        result.kept.append(Merged(case.key, merged))
     return result
+
+
+@dataclass(slots=True)
+class _Case:
+    """A record, and the answers to it that count: annotator to question to answer."""
+
+    key: str
+    record: Record | None
+    prefill: dict[str, str]
+    people: dict[str, dict[str, Value]] = field(default_factory=dict)
+
+    def answers(self, question: str) -> dict[str, Value]:
+        return {who: given[question] for who, given in self.people.items() if question in given}
+
+    def text(self, question: Question) -> str | None:
+        """What a text question starts with, or a span question is about."""
+        if isinstance(question, SpanQuestion):
+            return _text_field(self.record, question.field)
+        return self.prefill.get(question.name)
+
+
+def _text_field(record: Record | None, name: str) -> str | None:
+    """The text of a field, if the record is known and has it as a text."""
+    value = record.fields.get(name) if record else None
+    return value if isinstance(value, str) else None
+
+
+def _case(
+    key: str,
+    group: Iterable[Annotation],
+    template: TaskTemplate,
+    record: Record | None,
+    rule: Rule,
+    result: MergeResult,
+) -> _Case:
+    case = _Case(key, record, template.prefilled(record) if record else {})
+    fields = record.fields if record else None
+    for annotation in group:
+        why = _why_not(annotation, record)
+        if why != "submitted":
+            result.dropped.append(Dropped(key, annotation.annotator, why))
+            continue
+        answers, problems = check_answers(annotation, template, fields, case.prefill, rule.labels)
+        result.problems.extend(problems)
+        if annotation.annotator.strip():
+            case.people[annotation.annotator] = answers
+    return case
 
 
 def _why_not(annotation: Annotation, record: Record | None) -> str:
@@ -146,14 +214,35 @@ def _why_not(annotation: Annotation, record: Record | None) -> str:
     return annotation.status
 
 
+def _model(
+    template: TaskTemplate, cases: list[_Case], rule: Rule, result: MergeResult
+) -> dict[str, dict[str, MergedAnswer]]:
+    """Question to record to answer, for questions that a model merges; what it says of itself goes to the result."""
+    found = {}
+    for question in template.questions if rule.method == "dawid-skene" else ():
+        given = {case.key: answers for case in cases if (answers := case.answers(question.name))}
+        if not given or not can_model(question):
+            continue
+        if isinstance(question, SpanQuestion):
+            texts = {case.key: text for case in cases if (text := case.text(question)) is not None}
+            said = model_spans(question, given, texts, rule)
+        else:
+            assert isinstance(question, LabelQuestion)
+            said = model_labels(question, given, rule)
+        found[question.name] = said.answers
+        result.warnings.extend(said.doubts)
+        result.rule.setdefault("questions", {})[question.name] = said.report
+    return found
+
+
 def _merge_question(
-    question: Question, people: dict[str, dict[str, Value]], prefill: str | None, quorum: int
+    question: Question, case: _Case, rule: Rule, modelled: Mapping[str, MergedAnswer] | None
 ) -> MergedAnswer:
-    answers = {who: given[question.name] for who, given in people.items() if question.name in given}
+    answers = case.answers(question.name)
     if not answers:
         return MergedAnswer("abstained")
-    merged = KINDS[question.type](question, answers, prefill)
-    present = len(people if isinstance(question, TextQuestion) else answers)
-    if present < quorum:
-        return replace(merged, outcome="no_quorum", value=None, support=0, reason=f"{present} of {quorum} answers")
+    merged = (modelled or {}).get(case.key) or KINDS[question.type](question, answers, rule, case.text(question))
+    present = len(case.people if isinstance(question, TextQuestion) else answers)
+    if present < rule.quorum:
+        return replace(merged, outcome="no_quorum", value=None, support=0, reason=f"{present} of {rule.quorum} answers")
     return merged

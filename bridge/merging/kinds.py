@@ -1,133 +1,155 @@
 """How the answers of several people become one, for each question kind.
 
-A function takes the question, the answers by annotator and the text that the question started with (text questions
-only). It never picks at random, never blends texts, and never looks at who answered or in which order. To merge a new
-question kind, write its function and add it to :data:`KINDS`.
+A function takes the question, the answers by annotator, the rule, and the text that the question starts with (texts)
+or is about (spans), where that is known. It never picks at random, never blends texts, and never looks at who answered
+or in which order. To merge a new question kind, write its function and add it to :data:`KINDS`.
+
+Every answer counts once, or with its annotator's weight; then votes, shares and means are weighted ones. ``margin``
+is always how far the outcome is from another one, as a share of all votes.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 from typing import Any, TypeAlias
 
 from bridge.merging.merged import MergedAnswer
-from bridge.questions import (
-    LabelQuestion,
-    MultiLabelQuestion,
-    RankingQuestion,
-    RatingQuestion,
-    SpanQuestion,
-    TextQuestion,
-)
-from bridge.text import same_text
+from bridge.merging.rule import Rule
+from bridge.merging.spans import merge_span
+from bridge.merging.tally import Answers, agreed, same, tally, tie, total_weight
+from bridge.merging.texts import merge_text
+from bridge.questions import LabelQuestion, MultiLabelQuestion, RankingQuestion, RatingQuestion
 
-Answers: TypeAlias = Mapping[str, Any]
 Ranks: TypeAlias = "dict[str, int]"
 Pair: TypeAlias = tuple[str, str]
+USUAL = Rule()
 
 
-def merge_label(question: LabelQuestion, answers: Answers, prefill: str | None = None) -> MergedAnswer:
+def merge_label(question: LabelQuestion, answers: Answers, rule: Rule = USUAL, text: str | None = None) -> MergedAnswer:
     """The most frequent label, if it stands alone at the top; ``votes`` has the count of every label that was used.
+
+    A preference (a label whose options pick responses) takes more: over half of all votes for one response, or for
+    none of them, however many labels these votes are spread over.
 
     >>> from bridge.templates import load_template
     >>> question = load_template("label").question("label")
     >>> merge_label(question, {"ann": "correct", "bo": "incorrect"}).outcome
     'tie'
     """
-    counts = Counter(answers.values())
-    votes = {label: counts[label] for label in question.values if counts[label]}
-    top = max(votes.values())
-    leaders = [label for label, count in votes.items() if count == top]
+    counts = tally(answers, rule, lambda label: (label,))
+    votes = {label: counts[label] for label in question.values if label in counts}
+    picks = {option.value: option.picks for option in question.options}
+    if any(picks.values()):
+        return _preference(answers, votes, picks, total_weight(answers, rule))
+    ranked = sorted(votes.values(), reverse=True)
+    margin = _share(ranked[0] - (ranked[1] if ranked[1:] else 0), total_weight(answers, rule))
+    leaders = [label for label, count in votes.items() if same(count, ranked[0])]
     if len(leaders) > 1:
-        return _tie(answers, f"{top} for each of {', '.join(leaders)}", votes=votes)
-    return _agreed(answers, leaders[0], votes=votes)
+        return tie(answers, f"{_number(ranked[0])} for each of {', '.join(leaders)}", votes=votes, margin=0.0)
+    return agreed(answers, leaders[0], votes=votes, margin=margin)
 
 
-def merge_multi_label(question: MultiLabelQuestion, answers: Answers, prefill: str | None = None) -> MergedAnswer:
-    """Each label that more than half of the people chose; a label that exactly half chose makes it a tie.
+def _preference(
+    answers: Answers, votes: Mapping[str, float], picks: Mapping[str, str | None], total: float
+) -> MergedAnswer:
+    sides: dict[str | None, float] = {}
+    for label, count in votes.items():
+        sides[picks[label]] = sides.get(picks[label], 0) + count
+    best = max(sides, key=lambda side: sides[side])  # whichever of equals: none of those has more than half
+    responses = sorted((count for side, count in sides.items() if side is not None), reverse=True)
+    lead = _share(responses[0] - (responses[1] if responses[1:] else 0), total) if responses else 0.0
+    if sides[best] * 2 <= total or same(sides[best] * 2, total):
+        said = ", ".join(f"{_number(count)} for {side or 'neither'}" for side, count in sides.items())
+        return tie(answers, f"no majority: {said}", votes=votes, margin=lead)
+    top = max(count for label, count in votes.items() if picks[label] == best)
+    leaders = [label for label, count in votes.items() if picks[label] == best and same(count, top)]
+    if len(leaders) > 1:
+        return tie(answers, f"{_number(top)} for each of {', '.join(leaders)}", votes=votes, margin=lead)
+    return agreed(answers, leaders[0], votes=votes, margin=lead)
 
-    ``shares`` has the share of every label that was used. No label over a half, and none at a half, is agreement on
-    no label: the value is an empty list.
+
+def merge_multi_label(
+    question: MultiLabelQuestion, answers: Answers, rule: Rule = USUAL, text: str | None = None
+) -> MergedAnswer:
+    """Each label whose share of people is above the threshold; a label exactly at it makes it a tie.
+
+    ``shares`` has the share of every label that was used. No label is agreed on only where more than half of the
+    people chose none; where as many chose some, but not the same, there is no majority, and it is a tie.
     """
-    counts = Counter(label for labels in answers.values() for label in labels)
-    used = [label for label in question.values if counts[label]]
-    shares = {label: counts[label] / len(answers) for label in used}
-    halves = [label for label in used if counts[label] * 2 == len(answers)]
+    counts = tally(answers, rule, lambda labels: labels)
+    total = total_weight(answers, rule)
+    shares = {label: _share(counts[label], total) for label in question.values if label in counts}
+    margin = min((abs(share - rule.threshold) for share in shares.values()), default=1 - rule.threshold)
+    details: dict[str, Any] = {"shares": shares, "margin": margin}
+    halves = [label for label, share in shares.items() if same(share, rule.threshold)]
     if halves:
-        return _tie(answers, f"exactly half chose {' and '.join(halves)}", shares=shares)
-    return _agreed(answers, [label for label in used if counts[label] * 2 > len(answers)], shares=shares)
+        part = "half" if rule.threshold == 0.5 else f"the share {rule.threshold:g}"
+        return tie(answers, f"exactly {part} chose {' and '.join(halves)}", **details)
+    value = [label for label, share in shares.items() if share > rule.threshold]
+    chose = sum(bool(labels) for labels in answers.values())
+    if not value and chose * 2 >= len(answers):
+        return tie(answers, f"no majority: {chose} of {len(answers)} chose something, but not the same", **details)
+    return agreed(answers, value, **details)
 
 
-def merge_rating(question: RatingQuestion, answers: Answers, prefill: str | None = None) -> MergedAnswer:
+def merge_rating(
+    question: RatingQuestion, answers: Answers, rule: Rule = USUAL, text: str | None = None
+) -> MergedAnswer:
     """The median, if it is a grade: where the two middle grades differ, the grade between them is nobody's answer.
 
     ``low`` and ``high`` are the two middle grades (equal where the median is a grade), ``min``, ``max`` and ``spread``
-    the outer ones and their distance, ``mean`` and ``median`` plain numbers.
+    the outer ones and their distance, ``mean`` and ``median`` plain numbers: the mean is what a reward is made of.
     """
-    grades = sorted(answers.values())
-    low, high = grades[(len(grades) - 1) // 2], grades[len(grades) // 2]
+    grades = sorted((grade, rule.weight(who)) for who, grade in answers.items())
+    total = total_weight(answers, rule)
+    low, high = _middle(grades, total) if rule.weights else _middle_of([grade for grade, _ in grades])
     details = {
-        "mean": sum(grades) / len(grades),
+        "mean": _share(sum(grade * weight for grade, weight in grades), total) if rule.weights else _mean(grades),
         "median": (low + high) / 2,
         "low": low,
         "high": high,
-        "min": grades[0],
-        "max": grades[-1],
-        "spread": grades[-1] - grades[0],
+        "min": grades[0][0],
+        "max": grades[-1][0],
+        "spread": grades[-1][0] - grades[0][0],
     }
     if low != high:
-        return _tie(answers, f"the middle grades are {low} and {high}", **details)
-    return _agreed(answers, low, **details)
+        return tie(answers, f"the middle grades are {low} and {high}", **details)
+    return agreed(answers, low, **details)
 
 
-def merge_text(question: TextQuestion, answers: Answers, prefill: str | None = None) -> MergedAnswer:
-    """All texts, side by side in ``values``: texts do not compete, so several are no tie, and they are never blended.
-
-    ``values`` holds ``{"value", "annotators"}``, most frequent first; texts that differ only in Unicode form or white
-    space are one. ``value`` is the most frequent text if it stands alone at the top. Where the text that the question
-    started with is known, an answer that equals it is marked ``"unchanged": true`` and is no rewrite: it approves.
-    ``unchanged`` counts those; where nobody changed anything, there is no value.
-
-    >>> from bridge.templates import load_template
-    >>> question = load_template("review").question("improved_response")
-    >>> merge_text(question, {"ann": "It is 4.", "bo": "4"}, prefill="4").value
-    'It is 4.'
-    """
-    groups: list[list[Pair]] = []
-    for text, annotator in sorted((text, annotator) for annotator, text in answers.items()):
-        group = next((group for group in groups if same_text(group[0][0], text)), None)
-        if group is None:
-            groups.append(group := [])
-        group.append((text, annotator))
-    values = [_one_text(group, prefill) for group in groups]
-    values.sort(key=lambda entry: (-len(entry["annotators"]), entry["value"]))
-    changed = [entry for entry in values if "unchanged" not in entry]
-    details: dict[str, Any] = {"values": values}
-    if prefill is not None:
-        details["unchanged"] = sum(len(entry["annotators"]) for entry in values if "unchanged" in entry)
-    support = [len(entry["annotators"]) for entry in changed[:2]]
-    if not support or support[1:] == support[:1]:
-        return _agreed(answers, None, 0, **details)
-    return _agreed(answers, changed[0]["value"], support[0], **details)
+def _mean(grades: list[tuple[int, float]]) -> float:
+    return sum(grade for grade, _ in grades) / len(grades)
 
 
-def _one_text(group: Sequence[Pair], prefill: str | None) -> dict[str, Any]:
-    # The spelling most often used; of several, the first in the alphabet (the group is sorted by text).
-    text = Counter(text for text, _ in group).most_common(1)[0][0]
-    entry: dict[str, Any] = {"value": text, "annotators": sorted(annotator for _, annotator in group)}
-    if prefill is not None and same_text(text, prefill):
-        entry["unchanged"] = True
-    return entry
+def _middle_of(grades: list[int]) -> tuple[int, int]:
+    return grades[(len(grades) - 1) // 2], grades[len(grades) // 2]
 
 
-def merge_ranking(question: RankingQuestion, answers: Answers, prefill: str | None = None) -> MergedAnswer:
+def _middle(grades: list[tuple[int, float]], total: float) -> tuple[int, int]:
+    """The grades just below and just above half of all weight; a person of no weight has no grade."""
+    low = high = None
+    below = 0.0
+    for grade, weight in grades:
+        below += weight
+        if weight and low is None and (below * 2 > total or same(below * 2, total)):
+            low = grade
+        if weight and high is None and below * 2 > total and not same(below * 2, total):
+            high = grade
+    if low is None or high is None:  # nobody has any weight
+        return _middle_of([grade for grade, _ in grades])
+    return low, high
+
+
+def merge_ranking(
+    question: RankingQuestion, answers: Answers, rule: Rule = USUAL, text: str | None = None
+) -> MergedAnswer:
     """An order that every pair's majority agrees with, as ranks 1, 2, 3... without gaps.
 
-    Everybody who ranked both items of a pair votes on it; ``pairs`` has ``{"a>b": [wins, ties, losses]}``. Two items
-    share a rank where neither wins and the rest of the order allows it; a pair that is even because people
-    contradict each other is also listed in ``split``. There is no order, so a tie, where
+    Everybody who ranked both items of a pair votes on it; ``pairs`` has ``{"a>b": [wins, ties, losses]}`` and
+    ``margins`` what follows, (wins - losses) / votes. Two items share a rank where neither wins and the rest of the
+    order allows it; a pair that is even because people contradict each other is also listed in ``split``. There is no
+    order, so a tie, where
 
     - majorities go round in a circle (``cycle`` has the items), or even pairs contradict the others;
     - some items were never compared, not even through others (``unordered``);
@@ -139,41 +161,52 @@ def merge_ranking(question: RankingQuestion, answers: Answers, prefill: str | No
     {'response_1': 1, 'response_2': 2}
     """
     items = question.item_names({item for ranks in answers.values() for item in ranks})
-    votes: dict[Pair, list[int]] = {}
+    votes: dict[Pair, list[float]] = {}
     for left, right in combinations(items, 2):
-        both = [(ranks[left], ranks[right]) for ranks in answers.values() if left in ranks and right in ranks]
+        both = [
+            (ranks[left], ranks[right], rule.weight(who) if rule.weights else 1)
+            for who, ranks in sorted(answers.items())
+            if left in ranks and right in ranks
+        ]
         if both:
             votes[left, right] = [
-                sum(a < b for a, b in both),
-                sum(a == b for a, b in both),
-                sum(a > b for a, b in both),
+                sum(weight for a, b, weight in both if a < b),
+                sum(weight for a, b, weight in both if a == b),
+                sum(weight for a, b, weight in both if a > b),
             ]
-    details: dict[str, Any] = {"pairs": {f"{left}>{right}": count for (left, right), count in votes.items()}}
-    split = [f"{left}>{right}" for (left, right), (won, _, lost) in votes.items() if won == lost > 0]
+    margins = {
+        f"{left}>{right}": _share(won - lost, won + even + lost) for (left, right), (won, even, lost) in votes.items()
+    }
+    details: dict[str, Any] = {
+        "pairs": {f"{left}>{right}": count for (left, right), count in votes.items()},
+        "margins": margins,
+        "margin": min(map(abs, margins.values()), default=0.0),
+    }
+    split = [f"{left}>{right}" for (left, right), (won, _, lost) in votes.items() if same(won, lost) and won > 0]
     if split:
         details["split"] = split
     value, trouble = _order(items, votes)
     if trouble:
         names = ", ".join(trouble.get("cycle") or trouble["unordered"])
         why = "the majorities contradict each other" if "cycle" in trouble else "not compared with each other"
-        return _tie(answers, f"{names}: {why}", **details, **trouble)
+        return tie(answers, f"{names}: {why}", **details, **trouble)
     if split and max(value.values()) == 1:
-        return _tie(answers, "as many prefer the one as the other", **details)
-    return _agreed(answers, value, sum(_dense(ranks, value) == value for ranks in answers.values()), **details)
+        return tie(answers, "as many prefer the one as the other", **details)
+    return agreed(answers, value, sum(_dense(ranks, value) == value for ranks in answers.values()), **details)
 
 
-def _order(items: list[str], votes: Mapping[Pair, list[int]]) -> tuple[Ranks, dict[str, list[str]]]:
+def _order(items: list[str], votes: Mapping[Pair, list[float]]) -> tuple[Ranks, dict[str, list[str]]]:
     """Dense ranks that all pairs agree with; or no ranks, and which items stand in the way."""
     items = [item for item in items if any(item in pair for pair in votes)] or items
     group = {item: item for item in items}
     for (left, right), (won, _, lost) in votes.items():
-        if won == lost:
+        if same(won, lost):
             joined = group[right]
             group.update({item: group[left] for item in items if group[item] == joined})
     beats = {
         (group[left], group[right]) if won > lost else (group[right], group[left])
         for (left, right), (won, _, lost) in votes.items()
-        if won != lost
+        if not same(won, lost)
     }
     left_over = list(dict.fromkeys(group.values()))
     place: dict[str, int] = {}
@@ -198,58 +231,12 @@ def _dense(ranks: Ranks, items: Iterable[str]) -> Ranks:
     return {item: steps.index(rank) + 1 for item, rank in given.items()}
 
 
-def merge_span(question: SpanQuestion, answers: Answers, prefill: str | None = None) -> MergedAnswer:
-    """The passages that more than half of the people marked with the same label, character by character.
-
-    Marked characters are joined to passages as long as possible; a character that exactly half marked is left out.
-    ``marked`` counts the people who marked anything. No passage is agreed on only where more than half marked
-    nothing; where as many marked something, but not the same, it is a tie. What all marked alike stays as it is.
-
-    >>> from bridge.templates import load_template
-    >>> question = load_template("span_errors").question("errors")
-    >>> spans = [[{"start": start, "end": 9, "label": "unsupported"}] for start in (2, 4, 6)]
-    >>> merge_span(question, dict(zip("abc", spans))).value
-    [{'start': 4, 'end': 9, 'label': 'unsupported'}]
-    """
-    given = list(answers.values())
-    marked = sum(bool(spans) for spans in given)
-    value = given[0] if all(spans == given[0] for spans in given) else _majority_spans(question.values, given)
-    if not value and marked * 2 >= len(given):
-        return _tie(answers, f"{marked} of {len(given)} marked something, but not the same", marked=marked)
-    return _agreed(answers, value, marked=marked)
+def _share(part: float, total: float) -> float:
+    return part / total if total else 0.0
 
 
-def _majority_spans(labels: Iterable[str], given: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    found = []
-    for label in labels:
-        steps: Counter[int] = Counter()
-        for spans in given:
-            # One person's overlapping passages count once: only where they begin and where they all have ended.
-            end = -1
-            for span in sorted((s for s in spans if s["label"] == label), key=lambda s: (s["start"], s["end"])):
-                if span["end"] > end:
-                    steps[max(span["start"], end)] += 1
-                    steps[span["end"]] -= 1
-                    end = span["end"]
-        people, start = 0, None
-        for place in sorted(steps):
-            people += steps[place]
-            if people * 2 > len(given):
-                start = place if start is None else start
-            elif start is not None:
-                found.append({"start": start, "end": place, "label": label})
-                start = None
-    return sorted(found, key=lambda span: (span["start"], span["end"], span["label"]))
-
-
-def _agreed(answers: Answers, value: Any, support: int | None = None, **details: Any) -> MergedAnswer:
-    if support is None:
-        support = sum(answer == value for answer in answers.values())
-    return MergedAnswer("agreed", value, support, len(answers), "", details, answers)
-
-
-def _tie(answers: Answers, reason: str, **details: Any) -> MergedAnswer:
-    return MergedAnswer("tie", None, 0, len(answers), reason, details, answers)
+def _number(count: float) -> str:
+    return f"{count:.4g}"
 
 
 KINDS: dict[str, Callable[..., MergedAnswer]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -120,6 +121,14 @@ def _is_counts(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_int, value.values()))
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_votes(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
 def _is_value(value: object) -> bool:
     if isinstance(value, list):
         return _is_names(value) or all(isinstance(span, dict) for span in value)
@@ -139,7 +148,7 @@ def _is_texts(value: object) -> bool:
 
 def _is_pairs(value: object) -> bool:
     return isinstance(value, dict) and all(
-        isinstance(votes, list) and len(votes) == 3 and all(map(_is_int, votes)) for votes in value.values()
+        isinstance(votes, list) and len(votes) == 3 and all(map(_is_number, votes)) for votes in value.values()
     )
 
 
@@ -150,7 +159,7 @@ _SHAPES = {
     "n": _is_int,
     "reason": lambda value: isinstance(value, str),
     "annotators": _is_answers,
-    "votes": _is_counts,
+    "votes": _is_votes,
     "low": _is_int,
     "high": _is_int,
     "values": _is_texts,

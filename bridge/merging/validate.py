@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bridge.annotations import Annotation
 from bridge.errors import ValueRejected
-from bridge.questions import Question
+from bridge.questions import LabelQuestion, MultiLabelQuestion, Question, SpanQuestion
 from bridge.records import FieldValue, Value
 from bridge.templates import TaskTemplate, condition_text
 from bridge.text import same_text
@@ -55,6 +55,7 @@ def check_answers(
     template: TaskTemplate,
     fields: Mapping[str, FieldValue] | None = None,
     prefill: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Value], list[Problem]]:
     """Return those answers of an annotation that count, in the template's order, and what is wrong with the others.
 
@@ -67,6 +68,7 @@ def check_answers(
         fields: the record's fields, where they are known: spans and ranked items are then checked against them.
         prefill: the texts that text questions started with (:meth:`~bridge.templates.TaskTemplate.prefilled`);
             where a condition demands a rewrite, the same text again is none.
+        labels: old label to new one; a label that its question has no more is brought over.
 
     >>> from bridge.templates import load_template
     >>> answers, problems = check_answers(Annotation("r1", "ann", answers={"rating": 9}), load_template("rating"))
@@ -87,7 +89,8 @@ def check_answers(
     valid: dict[str, Value] = {}
     for name, value in annotation.answers.items():
         try:
-            valid[name] = template.question(name).validate(value, fields)
+            question = template.question(name)
+            valid[name] = question.validate(brought_over(question, value, labels) if labels else value, fields)
         except ValueRejected as error:
             report(name, error.reason, error.remedy)
     answers: dict[str, Value] = {}
@@ -102,6 +105,30 @@ def check_answers(
         elif _is_unchanged(question, valid, (prefill or {}).get(name)):
             report(name, f"{name}: the text is as it was{_demand(template, question)}", _COMPLETE, "incomplete")
     return answers, problems
+
+
+def brought_over(question: Question, value: object, labels: Mapping[str, str]) -> object:
+    """An answer with old labels in the place of which there are new ones now; what the question knows stays.
+
+    >>> from bridge.templates import load_template
+    >>> brought_over(load_template("label").question("label"), "wrong", {"wrong": "incorrect"})
+    'incorrect'
+    """
+    known = getattr(question, "values", ())
+
+    def now(label: object) -> object:
+        return labels.get(label, label) if isinstance(label, str) and label not in known else label
+
+    if isinstance(question, LabelQuestion):
+        return now(value)
+    if isinstance(question, MultiLabelQuestion) and isinstance(value, list):
+        return list(dict.fromkeys(now(label) if isinstance(label, str) else repr(label) for label in value))
+    if isinstance(question, SpanQuestion) and isinstance(value, list):
+        return [
+            {**span, "label": now(span["label"])} if isinstance(span, dict) and "label" in span else span
+            for span in value
+        ]
+    return value
 
 
 _COMPLETE = "ask the annotator to complete it, or use the answers as they are"

@@ -13,7 +13,7 @@ from bridge.annotations import Annotation, newest
 from bridge.errors import ValueRejected
 from bridge.merging import MergeResult
 from bridge.questions import RankingQuestion
-from bridge.records import Record, Value, record_key
+from bridge.records import Record, Value
 from bridge.servers.protocol import Capabilities
 from bridge.templates import TaskTemplate
 
@@ -118,7 +118,7 @@ def _why_not(annotation: Annotation, same: Sameness, capabilities: Capabilities,
     if annotation.record in not_there:
         return not_there[annotation.record]
     judged = annotation.source.get("content")
-    if judged and judged not in (record.key, record_key(record.fields)):
+    if judged and judged not in (record.key, record.content):
         return "the record has another text now than the one that was judged"
     if annotation.status == "draft" and not capabilities.drafts:
         return "a draft, and the new server keeps drafts to itself"
@@ -250,7 +250,7 @@ def differences(before: MergeResult, after: MergeResult) -> list[Finding]:
 
 def _by_record(result: MergeResult) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for merged in result.merged:
+    for merged in result.kept:
         for name, answer in merged.answers.items():
             if answer.outcome != "abstained":
                 found.setdefault(merged.record, {})[name] = answer.to_dict()

@@ -383,7 +383,7 @@ class TestRecordsAndAnswers:
         assert keys == ["row-1", *(record_key({"response": text}) for text in "bcd")]
         (answer,) = Campaign(result.folder).annotations()
         assert answer.source["content"] == record_key({"response": "a"})
-        assert len(Campaign(result.folder).merge().merged) == 1
+        assert len(Campaign(result.folder).merge().kept) == 1
 
     def test_the_same_text_twice_is_one_record_with_all_its_answers(
         self, by_hand: Any, adopt_into: Adopt, title: str
@@ -394,7 +394,7 @@ class TestRecordsAndAnswers:
         result = adopt_into(by_hand, project)
         assert (result.records, result.answers.new) == (1, 2)
         assert "same text" in next(iter(left_out(result, "record").values()))
-        (merged,) = Campaign(result.folder).merge().merged
+        (merged,) = Campaign(result.folder).merge().kept
         assert len(merged.answers["verdict"].annotators) == 2
 
     def test_predictions_become_suggestions(self, by_hand: Any, adopt_into: Adopt, title: str) -> None:

@@ -23,7 +23,7 @@ ANSWERS = [
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    export("sft", RECORDS, merge(ANSWERS, REVIEW, RECORDS).merged, REVIEW, tmp_path, annotations=ANSWERS)
+    export("sft", RECORDS, merge(ANSWERS, REVIEW, RECORDS).kept, REVIEW, tmp_path, annotations=ANSWERS)
     return tmp_path
 
 

@@ -33,7 +33,7 @@ def rows(
     people = [
         Annotation("r1", who, answers=given) for who, given in zip(("ann", "bo", "cy", "di"), answers, strict=False)
     ]
-    return training_rows(kind, [record], merge(people, task, [record], quorum=quorum).merged, task)
+    return training_rows(kind, [record], merge(people, task, [record], quorum=quorum).kept, task)
 
 
 def why(result: RowsResult) -> tuple[str, str]:
@@ -144,7 +144,7 @@ def test_an_unchanged_rewrite_is_never_a_row(kind: Kind) -> None:
 
 def test_a_rewrite_is_compared_with_the_record_even_if_it_was_merged_without() -> None:
     template = load_template("rewrite")
-    merged = merge([Annotation("r1", "ann", answers={"improved_response": "5"})], template).merged
+    merged = merge([Annotation("r1", "ann", answers={"improved_response": "5"})], template).kept
     assert why(training_rows("dpo", [Record("r1", QA)], merged, template))[0] == "unchanged_rewrite"
 
 
@@ -164,18 +164,18 @@ def test_all_rules_that_failed_are_told_and_the_record_is_counted_once() -> None
 
 
 def test_the_preferred_response_is_chosen() -> None:
-    votes = [{"preference": label} for label in ("B", "B", "A", "tie")]
+    votes = [{"preference": label} for label in ("B", "B", "A", "B")]
     (row,) = rows("dpo", "preference", PAIR, *votes).kept
-    assert (row.chosen, row.rejected, row.annotators, row.margin) == ("5", "4", ("ann", "bo"), 0.25)
+    assert (row.chosen, row.rejected, row.annotators, row.margin) == ("5", "4", ("ann", "bo", "di"), 0.5)
     (row,) = rows("sft", "preference", PAIR, *votes).kept
-    assert (row.completion, row.annotators, row.source) == ("5", ("ann", "bo"), "use: preference")
+    assert (row.completion, row.annotators, row.source) == ("5", ("ann", "bo", "di"), "use: preference")
 
 
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
 @pytest.mark.parametrize(
     ("votes", "reason"),
     [
-        (("A", "B"), ("tie", "preference: tie (1 for each of A, B)")),
+        (("A", "B"), ("tie", "preference: tie (no majority: 1 for response_a, 1 for response_b)")),
         (("tie", "tie"), ("no_preference", "preference: people chose 'tie', which prefers no response")),
         (("both_bad",), ("no_preference", "preference: people chose 'both_bad', which prefers no response")),
     ],
@@ -191,7 +191,10 @@ def test_labels_that_pick_the_same_response_count_together(kind: Kind) -> None:
     data["questions"][0]["options"].append({"value": "A_slightly", "title": "A, slightly", "picks": "response_a"})
     template = TaskTemplate.model_validate(data)
     votes = [{"preference": label} for label in ("B", "B", "A", "A_slightly")]
-    assert why(rows(kind, template, PAIR, *votes)) == ("tie", "preference: 2 prefer response_b, 2 prefer response_a")
+    assert why(rows(kind, template, PAIR, *votes)) == (
+        "tie",
+        "preference: tie (no majority: 2 for response_a, 2 for response_b)",
+    )
 
 
 def test_equal_responses_are_no_pair() -> None:
@@ -300,7 +303,7 @@ def test_a_transcript_and_a_question_are_one_message() -> None:
 
 def test_records_and_answers_that_miss_each_other_are_counted() -> None:
     template = load_template("rating")
-    merged = merge([Annotation("r2", "ann", answers={"rating": 5})], template).merged
+    merged = merge([Annotation("r2", "ann", answers={"rating": 5})], template).kept
     result = training_rows("sft", [Record("r1", QA)], merged, template)
     assert [(case.record, case.reason) for case in result.dropped] == [("r1", "not_merged"), ("r2", "unknown_record")]
     assert result.counts() == {"not_merged": 1, "unknown_record": 1}
@@ -308,7 +311,7 @@ def test_records_and_answers_that_miss_each_other_are_counted() -> None:
 
 def test_a_record_that_everybody_skipped_is_counted_as_skipped() -> None:
     template = load_template("review")
-    merged = merge([Annotation("r1", "ann", "discarded")], template).merged
+    merged = merge([Annotation("r1", "ann", "discarded")], template).kept
     assert why(training_rows("sft", [Record("r1", QA)], merged, template))[0] == "skipped"
 
 
@@ -375,7 +378,7 @@ def reviews(draw: st.DrawFn) -> list[Annotation]:
 def test_every_record_has_rows_or_one_reason(annotations: list[Annotation], kind: Kind) -> None:
     template = load_template("review")
     records = [Record(f"r{n}", QA) for n in (3, 1, 2)]
-    result = training_rows(kind, records, merge(annotations, template, records).merged, template)
+    result = training_rows(kind, records, merge(annotations, template, records).kept, template)
     kept = {row.record for row in result.kept}
     dropped = [case.record for case in result.dropped]
     assert sorted([*kept, *dropped]) == ["r1", "r2", "r3"]
@@ -384,5 +387,46 @@ def test_every_record_has_rows_or_one_reason(annotations: list[Annotation], kind
         assert row.completion.strip() == row.completion
         assert (row.chosen == row.rejected) == (kind == "sft")
         assert row.annotators
-    again = merge([replace(a, revision=2) for a in annotations[::-1]], template, records[::-1]).merged
+    again = merge([replace(a, revision=2) for a in annotations[::-1]], template, records[::-1]).kept
     assert training_rows(kind, records[::-1], again[::-1], template) == result
+
+
+# -- a prompt that was rewritten too
+
+
+def both_rewritten() -> TaskTemplate:
+    data = load_template("rewrite").model_dump()
+    data["questions"].insert(
+        0,
+        {"type": "text", "name": "improved_prompt", "title": "Prompt", "required": False, "prefill": "prompt"},
+    )
+    return TaskTemplate.model_validate(data)
+
+
+def test_a_rewrite_whose_author_also_changed_the_prompt_is_no_pair() -> None:
+    answers = {"improved_prompt": "What is 2 + 2?", "improved_response": "It is 4."}
+    result = rows("dpo", both_rewritten(), {"prompt": "2 + 2?", "response": "4"}, answers)
+    assert why(result)[0] == "changed_prompt"
+
+
+def test_it_is_trained_on_with_the_prompt_that_it_answers() -> None:
+    theirs = {"improved_prompt": "What is 2 + 2?", "improved_response": "It is 4."}
+    kept = {"improved_prompt": "2 + 2?", "improved_response": "It is 4."}
+    result = rows("sft", both_rewritten(), {"prompt": "2 + 2?", "response": "4"}, theirs, kept)
+    assert [(row.prompt[-1]["content"], row.completion, row.annotators) for row in result.kept] == [
+        ("2 + 2?", "It is 4.", ("bo",)),
+        ("What is 2 + 2?", "It is 4.", ("ann",)),
+    ]
+
+
+def test_with_the_medoid_one_rewrite_makes_a_row() -> None:
+    record = Record("r1", {"prompt": "2 + 2?", "response": "4"})
+    answers = [
+        Annotation("r1", who, answers={"improved_response": text})
+        for who, text in (("ann", "It is four"), ("bo", "It is 4, I think"), ("cy", "It is 4"))
+    ]
+    task = load_template("rewrite")
+    merged = merge(answers, task, [record], rewrites="medoid").kept
+    assert [(row.completion, row.annotators) for row in training_rows("sft", [record], merged, task).kept] == [
+        ("It is 4", ("cy",))
+    ]

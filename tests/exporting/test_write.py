@@ -31,7 +31,7 @@ ANNOTATIONS = [
 def write(folder: Path, kind: Any = "sft", records: list[Record] = RECORDS, **more: Any) -> ExportResult:
     result = merge(ANNOTATIONS, REVIEW, records)
     settings: dict[str, Any] = {"annotations": ANNOTATIONS, "merge_rule": result.rule} | more
-    return export(kind, records, result.merged, REVIEW, folder, **settings)
+    return export(kind, records, result.kept, REVIEW, folder, **settings)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ def test_without_annotations_the_manifest_has_no_revisions(tmp_path: Path) -> No
 def test_a_margin_is_traced(tmp_path: Path) -> None:
     template = load_template("preference")
     record = Record("r1", {"prompt": "2 + 2?", "response_a": "4", "response_b": "5"})
-    merged = merge([Annotation("r1", "ann", answers={"preference": "A"})], template).merged
+    merged = merge([Annotation("r1", "ann", answers={"preference": "A"})], template).kept
     result = export("dpo", [record], merged, template, tmp_path)
     assert json.loads(result.manifest.read_text("utf-8"))["rows"][0]["margin"] == 1.0
 
@@ -145,7 +145,7 @@ def write_chats(
 ) -> ExportResult:
     template = load_template("chat_review")
     records, annotations = chats(*turns)
-    return export("sft", records, merge(annotations, template, records).merged, template, folder, formats)
+    return export("sft", records, merge(annotations, template, records).kept, template, folder, formats)
 
 
 def test_several_turns_are_left_out_of_the_plain_file_only(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_only_several_turns_in_the_only_format_is_an_error_that_names_one_that_c
 
 def test_no_rows_is_an_error_with_the_counts_and_writes_nothing(tmp_path: Path) -> None:
     records = [record for record in RECORDS if record.key in ("r3", "r4")]
-    merged = [entry for entry in merge(ANNOTATIONS, REVIEW, records).merged if entry.record in ("r3", "r4")]
+    merged = [entry for entry in merge(ANNOTATIONS, REVIEW, records).kept if entry.record in ("r3", "r4")]
     with pytest.raises(ExportError, match=r"skipped: 1, unchanged_rewrite: 1.*no file was written"):
         export("dpo", records, merged, REVIEW, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -211,7 +211,7 @@ def test_an_export_that_fails_leaves_the_old_one_whole(tmp_path: Path) -> None:
 
 def test_of_several_kinds_one_may_be_empty_and_its_manifest_says_so(tmp_path: Path) -> None:
     records = [record for record in RECORDS if record.key == "r3"]  # approved as it was: no pair
-    merged = merge(ANNOTATIONS[3:4], REVIEW, records).merged
+    merged = merge(ANNOTATIONS[3:4], REVIEW, records).kept
     sft, dpo = export_all(["sft", "dpo"], records, merged, REVIEW, tmp_path, ["plain"])
     assert (sft.kept, dpo.kept, dpo.files) == (1, 0, [])
     assert json.loads(dpo.manifest.read_text())["records"] == {"kept": 0, "dropped": {"unchanged_rewrite": 1}}
@@ -243,7 +243,7 @@ def test_a_kind_without_rules_stops_the_other_one_before_it_is_written(tmp_path:
     rating = load_template("rating")
     answers = [Annotation("r1", "ann", answers={"rating": 5})]
     with pytest.raises(ExportError, match="no rule for dpo rows"):
-        export_all(["sft", "dpo"], RECORDS, merge(answers, rating, RECORDS).merged, rating, tmp_path)
+        export_all(["sft", "dpo"], RECORDS, merge(answers, rating, RECORDS).kept, rating, tmp_path)
     assert names(tmp_path) == []
 
 

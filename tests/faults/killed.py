@@ -6,9 +6,9 @@ kind were passed before, because a server that is slow now and then makes the wa
 
     python killed.py < jobs
 
-A job is a line of JSON, `[KIND, NUMBER, FILE, COMMAND, ...]`. It runs in a process of its own, a copy of this one, which has
-loaded everything: that is what takes longest. FILE gets a line for each point that was passed. The exit code is
-printed when it is over.
+A job is a line of JSON, `[KIND, NUMBER, FILE, COMMAND, ...]`. It runs in a process of its own, a copy of this one,
+which has loaded everything: that is what takes longest. FILE gets a line for each point that was passed. The exit code
+is printed when it is over.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def test_one_poisoned_answer_stops_nobody(
     server.annotate(KEY, "ann", {"rating": 5})
     assert open_campaign().pull().changes.new == 2
     result = open_campaign().merge()
-    assert result.merged[0].answers["rating"].value == 5
+    assert result.kept[0].answers["rating"].value == 5
     # The answer that cannot be, and the one that is therefore missing.
     assert {(p.kind, p.question) for p in result.problems} == {("invalid", "rating")}
     assert json.loads((tmp_path / "out" / "problems.jsonl").read_text().splitlines()[0])["question"] == "rating"
@@ -118,12 +118,12 @@ class TestEditedRecords:
     def test_answers_to_the_earlier_text_do_not_count(self, edited: Callable[[], Campaign]) -> None:
         result = edited().merge()
         assert [(case.record, case.reason) for case in result.dropped] == [("sum-1", "changed")]
-        assert result.merged[0].answers["rating"].n == 0
+        assert result.kept[0].answers["rating"].n == 0
 
     def test_they_count_again_when_the_text_is_back(self, edited: Callable[[], Campaign], tmp_path: Path) -> None:
         (tmp_path / "records.jsonl").write_text(json.dumps({**ROW, "id": "sum-1"}))
         assert edited().push().changed == []
-        assert edited().merge().merged[0].answers["rating"].value == 5
+        assert edited().merge().kept[0].answers["rating"].value == 5
 
 
 def test_a_second_push_in_the_same_folder_waits_its_turn(
@@ -145,7 +145,7 @@ def test_answers_of_another_project_do_not_count(
         made.push()
         server.annotate(KEY, "ann", {"rating": rating})
         made.pull()
-    assert made.merge().merged[0].answers["rating"].value == 1
+    assert made.merge().kept[0].answers["rating"].value == 1
 
 
 def test_a_server_that_dies_in_mid_push_leaves_a_partial_result(tmp_path: Path) -> None:

@@ -564,7 +564,7 @@ def test_15_a_text_that_changed_after_answers_is_refused_or_its_answers_are_stal
     assert (refused.changed, refused.complete) == (KEYS[:1], False)
     assert folder.open(server).push(on_change="stale").updated == 1
     folder.open(server).pull()
-    counted = {m.record: m.answers["rating"].n for m in folder.open(server).merge().merged if m.answers}
+    counted = {m.record: m.answers["rating"].n for m in folder.open(server).merge().kept if m.answers}
     assert (counted.get(KEYS[0], 0), counted[KEYS[1]]) == (0, 1)
 
 
@@ -581,7 +581,7 @@ def test_16_people_keep_their_pseudonyms_only_submitted_answers_count_and_a_skip
     assert sorted(folder.open(server).people().values()) == ["ann", "bob", "cem"]
     newest = folder.open(server).annotations()
     assert len({a.annotator for a in newest if a.record in KEYS[:2] and a.answers.get("rating") == 5}) == 1
-    merged = {m.record: m for m in folder.open(server).merge().merged}
+    merged = {m.record: m for m in folder.open(server).merge().kept}
     assert (merged[KEYS[0]].answers["rating"].value, merged[KEYS[0]].answers["rating"].n) == (5, 1)
 
 

@@ -26,7 +26,7 @@ def rated(*ratings: int, record: str = "r1") -> list[Annotation]:
 
 
 def lines(result: MergeResult) -> list[str]:
-    return [json.dumps(merged.to_dict()) for merged in result.merged]
+    return [json.dumps(merged.to_dict()) for merged in result.kept]
 
 
 # -- who and what counts
@@ -34,11 +34,11 @@ def lines(result: MergeResult) -> list[str]:
 
 def test_one_entry_per_record_sorted_by_key() -> None:
     result = merge([*rated(3, record="r2"), *rated(4, record="r10"), *rated(5, record="r1")], RATING)
-    assert [merged.record for merged in result.merged] == ["r1", "r10", "r2"]
+    assert [merged.record for merged in result.kept] == ["r1", "r10", "r2"]
 
 
 def test_every_question_has_an_answer_in_the_order_of_the_template() -> None:
-    merged = merge([Annotation("r1", "ann", answers={"label": "correct"})], REVIEW).merged[0]
+    merged = merge([Annotation("r1", "ann", answers={"label": "correct"})], REVIEW).kept[0]
     assert [(name, a.outcome) for name, a in merged.answers.items()] == [
         ("rating", "abstained"),
         ("label", "agreed"),
@@ -59,7 +59,7 @@ def test_skips_drafts_and_withdrawn_answers_are_missing_values(change: dict[str,
 
 def test_a_record_that_everybody_skipped_is_abstained() -> None:
     result = merge([Annotation("r1", who, "discarded") for who in ("ann", "bo")], REVIEW, quorum=2)
-    assert {(a.outcome, a.n, a.value) for a in result.merged[0].answers.values()} == {("abstained", 0, None)}
+    assert {(a.outcome, a.n, a.value) for a in result.kept[0].answers.values()} == {("abstained", 0, None)}
     assert result.unresolved == []
     assert len(result.dropped) == 2
 
@@ -67,18 +67,18 @@ def test_a_record_that_everybody_skipped_is_abstained() -> None:
 def test_the_same_person_counts_once_with_the_newest_answer() -> None:
     first = Annotation("r1", "ann", answers={"rating": 1})
     result = merge([replace(first, revision=2, answers={"rating": 5}), first, *rated(5)], RATING)
-    assert (result.merged[0].answers["rating"].value, result.merged[0].answers["rating"].n) == (5, 2)
+    assert (result.kept[0].answers["rating"].value, result.kept[0].answers["rating"].n) == (5, 2)
 
 
 def test_wrong_answers_are_problems_and_the_rest_is_merged() -> None:
     result = merge([Annotation("r1", "ann", answers={"rating": 9, "label": "correct", "x": 1})], REVIEW)
     assert [(p.question, p.kind) for p in result.problems] == [("rating", "invalid"), ("x", "invalid")]
-    assert result.merged[0].answers["label"].value == "correct"
+    assert result.kept[0].answers["label"].value == "correct"
 
 
 def test_an_annotator_without_id_does_not_count() -> None:
     result = merge([Annotation("r1", "", answers={"rating": 1}), *rated(5)], RATING)
-    assert result.merged[0].answers["rating"].n == 1
+    assert result.kept[0].answers["rating"].n == 1
     assert [problem.reason for problem in result.problems] == ["the annotator has no id"]
 
 
@@ -86,14 +86,15 @@ def test_a_record_tells_a_rewrite_from_an_unchanged_text() -> None:
     record = Record("r1", {"prompt": "2 + 2?", "response": "4"})
     answers = [Annotation("r1", "ann", answers={"improved_response": "4"})]
     template = load_template("rewrite")
-    assert merge(answers, template).merged[0].answers["improved_response"].value == "4"
-    assert merge(answers, template, [record]).merged[0].answers["improved_response"].to_dict() == {
+    assert merge(answers, template).kept[0].answers["improved_response"].value == "4"
+    assert merge(answers, template, [record]).kept[0].answers["improved_response"].to_dict() == {
         "outcome": "agreed",
         "value": None,
         "support": 0,
         "n": 1,
         "single": True,
         "values": [{"value": "4", "annotators": ["ann"], "unchanged": True}],
+        "spread": 0,
         "unchanged": 1,
         "annotators": {"ann": "4"},
     }
@@ -105,24 +106,24 @@ def test_a_record_tells_a_rewrite_from_an_unchanged_text() -> None:
 def test_ties_are_unresolved_with_their_reason() -> None:
     result = merge(rated(2, 5), RATING)
     assert [case.to_dict() for case in result.unresolved] == [
-        {"record": "r1", "question": "rating", "reason": "the middle grades are 2 and 5"}
+        {"record": "r1", "question": "rating", "outcome": "tie", "reason": "the middle grades are 2 and 5"}
     ]
-    assert result.merged[0].answers["rating"].to_dict()["reason"] == "the middle grades are 2 and 5"
+    assert result.kept[0].answers["rating"].to_dict()["reason"] == "the middle grades are 2 and 5"
 
 
 def test_fewer_answers_than_the_quorum_are_no_answer() -> None:
     result = merge(rated(5, 5), RATING, quorum=3)
-    answer = result.merged[0].answers["rating"]
+    answer = result.kept[0].answers["rating"]
     assert (answer.outcome, answer.value, answer.support, answer.n) == ("no_quorum", None, 0, 2)
     assert [case.reason for case in result.unresolved] == ["2 of 3 answers"]
-    assert merge(rated(5, 5), RATING, quorum=2).merged[0].answers["rating"].value == 5
+    assert merge(rated(5, 5), RATING, quorum=2).kept[0].answers["rating"].value == 5
 
 
 def test_a_rewrite_needs_no_second_one_only_people_who_saw_the_record() -> None:
     ann = Annotation("r1", "ann", answers={"rating": 2, "label": "incorrect", "improved_response": "4"})
     bo = Annotation("r1", "bo", answers={"rating": 2, "label": "incorrect"})
-    assert merge([ann, bo], REVIEW, quorum=2).merged[0].answers["improved_response"].value == "4"
-    assert merge([ann], REVIEW, quorum=2).merged[0].answers["improved_response"].outcome == "no_quorum"
+    assert merge([ann, bo], REVIEW, quorum=2).kept[0].answers["improved_response"].value == "4"
+    assert merge([ann], REVIEW, quorum=2).kept[0].answers["improved_response"].outcome == "no_quorum"
 
 
 def test_a_quorum_below_one_is_refused() -> None:
@@ -183,7 +184,7 @@ def test_the_names_of_annotators_do_not_matter(crowd: tuple[str, list[Annotation
     alias = dict(zip("abcdef", names, strict=True))
 
     def anonymous(result: MergeResult) -> list[Any]:
-        lines = [merged.to_dict() for merged in result.merged]
+        lines = [merged.to_dict() for merged in result.kept]
         for line in lines:
             for answer in line["answers"].values():
                 answer["annotators"] = sorted(map(repr, answer["annotators"].values()))
@@ -213,7 +214,7 @@ def test_one_more_of_everybody_decides_the_same(crowd: tuple[str, list[Annotatio
     name, annotations = crowd
     twins = [replace(a, annotator=a.annotator * 2) for a in annotations]
     once, twice = (merge(given, BY_NAME[name]) for given in (annotations, [*annotations, *twins]))
-    for one, two in zip(once.merged, twice.merged, strict=True):
+    for one, two in zip(once.kept, twice.kept, strict=True):
         for question, answer in one.answers.items():
             assert two.answers[question].outcome == answer.outcome
             assert two.answers[question].value == answer.value
@@ -223,7 +224,7 @@ def test_one_more_of_everybody_decides_the_same(crowd: tuple[str, list[Annotatio
 @given(crowds())
 def test_a_value_is_there_exactly_where_people_agree(crowd: tuple[str, list[Annotation]]) -> None:
     name, annotations = crowd
-    for merged in merge(annotations, BY_NAME[name]).merged:
+    for merged in merge(annotations, BY_NAME[name]).kept:
         for answer in merged.answers.values():
             if name != "rewrite":
                 assert (answer.value is not None) == (answer.outcome == "agreed")
@@ -237,4 +238,4 @@ def test_a_value_is_there_exactly_where_people_agree(crowd: tuple[str, list[Anno
 def test_merged_lines_can_be_read_back(crowd: tuple[str, list[Annotation]]) -> None:
     name, annotations = crowd
     result = merge(annotations, BY_NAME[name])
-    assert [Merged.from_dict(json.loads(line)) for line in lines(result)] == result.merged
+    assert [Merged.from_dict(json.loads(line)) for line in lines(result)] == result.kept

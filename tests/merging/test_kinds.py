@@ -8,6 +8,7 @@ import pytest
 
 from bridge.merging.kinds import KINDS
 from bridge.merging.merged import MergedAnswer
+from bridge.merging.rule import Rule
 from bridge.templates import load_template
 
 QUESTIONS = {
@@ -24,7 +25,7 @@ QUESTIONS = {
 
 
 def merged(kind: str, *answers: Any, prefill: str | None = None) -> MergedAnswer:
-    return KINDS[kind](QUESTIONS[kind], dict(zip("abcdefgh", answers, strict=False)), prefill)
+    return KINDS[kind](QUESTIONS[kind], dict(zip("abcdefgh", answers, strict=False)), Rule(), prefill)
 
 
 def ranks(*order: int | None) -> dict[str, int]:
@@ -96,9 +97,100 @@ def test_exactly_half_is_a_tie() -> None:
     assert (answer.outcome, answer.value, answer.reason) == ("tie", None, "exactly half chose harmful")
 
 
-def test_no_label_over_half_is_agreement_on_none() -> None:
+def test_no_label_over_half_where_most_chose_one_is_no_majority() -> None:
     answer = merged("multi_label", ["style"], ["harmful"], ["incomplete"])
-    assert (answer.outcome, answer.value, answer.support) == ("agreed", [], 0)
+    assert (answer.outcome, answer.value) == ("tie", None)
+    assert answer.reason == "no majority: 3 of 3 chose something, but not the same"
+
+
+def test_that_most_chose_no_label_is_agreement_on_none() -> None:
+    answer = merged("multi_label", ["style"], [], [])
+    assert (answer.outcome, answer.value, answer.support) == ("agreed", [], 2)
+
+
+def test_the_share_that_a_label_needs_can_be_another_one() -> None:
+    answers = dict(zip("abc", (["style"], ["harmful", "style"], []), strict=True))
+    question = QUESTIONS["multi_label"]
+    assert KINDS["multi_label"](question, answers, Rule(threshold=0.3)).value == ["style", "harmful"]
+    assert KINDS["multi_label"](question, answers, Rule(threshold=0.5)).value == ["style"]
+    exactly = KINDS["multi_label"](question, answers, Rule(threshold=1 / 3))
+    assert (exactly.outcome, exactly.reason) == ("tie", "exactly the share 0.333333 chose harmful")
+
+
+# -- preference
+
+PREFERENCE = load_template("preference").question("preference")
+
+
+def preferred(*votes: str, **rule: Any) -> MergedAnswer:
+    return KINDS["label"](PREFERENCE, dict(zip("abcdefgh", votes, strict=False)), Rule(**rule))
+
+
+@pytest.mark.parametrize(
+    ("votes", "value", "margin"),
+    [
+        (("A", "A", "tie"), "A", 2 / 3),
+        (("B", "A", "B"), "B", 1 / 3),
+        (("tie", "A", "tie"), "tie", 1 / 3),
+        (("both_bad", "both_bad", "tie"), "both_bad", 0.0),
+    ],
+)
+def test_a_preference_takes_more_than_half_of_all_votes(votes: tuple[str, ...], value: str, margin: float) -> None:
+    answer = preferred(*votes)
+    assert (answer.outcome, answer.value) == ("agreed", value)
+    assert answer.details["margin"] == pytest.approx(margin)
+
+
+@pytest.mark.parametrize(
+    ("votes", "reason"),
+    [
+        (("A", "B"), "no majority: 1 for response_a, 1 for response_b"),
+        (("A", "A", "B", "tie"), "no majority: 2 for response_a, 1 for response_b, 1 for neither"),
+        (("tie", "both_bad"), "1 for each of tie, both_bad"),
+    ],
+)
+def test_without_a_majority_there_is_no_preference(votes: tuple[str, ...], reason: str) -> None:
+    answer = preferred(*votes)
+    assert (answer.outcome, answer.value, answer.reason) == ("tie", None, reason)
+
+
+# -- weights
+
+
+def test_whoever_weighs_more_can_win_against_two() -> None:
+    answers = {"ann": "correct", "bo": "harmful", "cy": "harmful"}
+    answer = KINDS["label"](QUESTIONS["label"], answers, Rule(weights={"bo": 0.2, "cy": 0.3}))
+    assert (answer.value, answer.support, answer.n) == ("correct", 1, 3)
+    assert answer.details["votes"] == {"correct": 1.0, "harmful": 0.5}
+    assert answer.details["margin"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("kind", ["rating", "label", "multi_label", "ranking", "span"])
+def test_equal_weights_change_nothing_but_rounding(kind: str) -> None:
+    answers = dict(
+        zip(
+            "abc",
+            {
+                "rating": [4, 2, 4],
+                "label": ["correct", "harmful", "correct"],
+                "multi_label": [["style"], ["style", "harmful"], []],
+                "ranking": [ranks(1, 2, 3), ranks(1, 3, 2), ranks(2, 1, 3)],
+                "span": [[span(0, 4)], [span(0, 6)], [span(2, 6)]],
+            }[kind],
+            strict=True,
+        )
+    )
+    plain = KINDS[kind](QUESTIONS[kind], answers, Rule())
+    weighed = KINDS[kind](QUESTIONS[kind], answers, Rule(weights=dict.fromkeys("abc", 0.7)))
+    assert (weighed.outcome, weighed.value, weighed.support, weighed.n) == ("agreed", plain.value, plain.support, 3)
+
+
+def test_the_median_of_weighted_grades_lies_where_half_of_the_weight_is() -> None:
+    answers = {"ann": 1, "bo": 4, "cy": 5}
+    answer = KINDS["rating"](QUESTIONS["rating"], answers, Rule(weights={"ann": 3.0}))
+    assert (answer.value, answer.details["mean"]) == (1, pytest.approx((3 + 4 + 5) / 5))
+    even = KINDS["rating"](QUESTIONS["rating"], answers, Rule(weights={"ann": 2.0}))
+    assert (even.outcome, even.reason) == ("tie", "the middle grades are 1 and 4")
 
 
 # -- rating
@@ -293,3 +385,44 @@ def test_every_kind_survives_the_line_format(kind: str, answers: Any) -> None:
 
 def test_all_kinds_are_merged() -> None:
     assert set(KINDS) == set(QUESTIONS)
+
+
+# -- tokens
+
+
+def test_marks_of_different_length_within_a_word_are_marks_of_the_word() -> None:
+    text = "The Eiffel Tower is in Rome."
+    spans = [[span(4, 16)], [span(4, 15)], [span(3, 16)]]
+    answer = KINDS["span"](QUESTIONS["span"], dict(zip("abc", spans, strict=True)), Rule(), text)
+    assert answer.value == [span(4, 16)]
+
+
+def test_neighbours_that_most_marked_apart_stay_apart() -> None:
+    text = "Paris Rome"
+    apart, joined = [span(0, 5), span(6, 10)], [span(0, 10)]
+    answers = dict(zip("abc", (apart, joined, [span(0, 5), span(6, 10)]), strict=True))
+    assert KINDS["span"](QUESTIONS["span"], answers, Rule(), text).value == apart
+    answers = dict(zip("abc", (joined, joined, apart), strict=True))
+    assert KINDS["span"](QUESTIONS["span"], answers, Rule(), text).value == joined
+
+
+# -- the medoid
+
+
+def test_the_medoid_is_the_rewrite_nearest_to_all_others() -> None:
+    texts = ["the cat sat on a mat", "a cat sat on the mat", "the cat sat on the mat", "completely different words"]
+    answer = KINDS["text"](QUESTIONS["text"], dict(zip("abcd", texts, strict=True)), Rule(rewrites="medoid"))
+    assert (answer.outcome, answer.value, answer.support) == ("agreed", "the cat sat on the mat", 1)
+    assert [entry["value"] for entry in answer.details["values"] if entry.get("medoid")] == ["the cat sat on the mat"]
+
+
+def test_what_more_than_half_wrote_is_the_medoid() -> None:
+    texts = ["x", "x", "x", "a longer text", "a longer text!"]
+    answer = KINDS["text"](QUESTIONS["text"], dict(zip("abcde", texts, strict=True)), Rule(rewrites="medoid"))
+    assert (answer.value, answer.support) == ("x", 3)
+
+
+def test_two_rewrites_are_equally_near_to_each_other() -> None:
+    answer = KINDS["text"](QUESTIONS["text"], {"ann": "one", "bo": "two"}, Rule(rewrites="medoid"))
+    assert (answer.outcome, answer.value) == ("tie", None)
+    assert answer.reason == "2 rewrites are equally near to all others"
