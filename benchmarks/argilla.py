@@ -2,8 +2,9 @@
 
     python benchmarks/argilla.py [--json] [--records 5000] [--rounds 3] [--sdk-python PYTHON] [--pulls]
 
-Starts an Argilla of its own (with OpenSearch and Redis) in a temporary folder. All sides of a ratio run several times,
-in changing order, in the same run; the ratio is that of the medians.
+Starts an Argilla of its own (with OpenSearch and Redis) in a temporary folder. All sides of a ratio run in the same run:
+pushes take turns after every 500 records, and the ratio is that of the sums; pulls, which are short, run one after the
+other in changing order, several times, and the ratio is that of the medians.
 
 * push: making the dataset and `bridge.sync.push` of records with three suggestions, against a loop that puts the same
   payloads with httpx2, for each of several batch sizes (the best counts), and against the SDK's `create` and
@@ -23,16 +24,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import httpx2
-from common import TEMPLATE, Spent, in_turn, records
+from common import PART, TEMPLATE, Spent, Turn, in_turn, part_by_part, records
 
+from bridge.records import Record
 from bridge.servers.argilla import Argilla
 from bridge.servers.local_argilla import LocalArgilla
-from bridge.servers.protocol import Project
+from bridge.servers.protocol import Outcome, Project
 from bridge.sync.feedback import Feedback
 from bridge.sync.people import People
 from bridge.sync.pull import pull
@@ -45,7 +48,7 @@ SDK = """
 import json, sys, time, warnings
 warnings.simplefilter("ignore")
 import argilla as rg
-given = json.load(sys.stdin)
+given = json.loads(sys.stdin.readline())
 client = rg.Argilla(api_url=given["url"], api_key=given["key"])
 if given["what"] == "push":
     settings = rg.Settings(
@@ -57,6 +60,23 @@ if given["what"] == "push":
         ],
         metadata=[rg.TermsMetadataProperty(name="bridge_key")],
     )
+    import httpx
+
+    send, written = httpx.Client.send, 0
+
+    def send_and_hand_over(http, request, **options):
+        global written
+        reply = send(http, request, **options)
+        if request.url.path.endswith("/records/bulk"):
+            before, written = written, written + 256  # the SDK's own batch
+            if before // given["part"] != written // given["part"]:
+                print(time.process_time(), flush=True)
+                sys.stdin.readline()
+        return reply
+
+    httpx.Client.send = send_and_hand_over
+    print(time.process_time(), flush=True)
+    sys.stdin.readline()
     started, spent = time.perf_counter(), time.process_time()
     dataset = rg.Dataset(name=given["name"], workspace=given["workspace"], settings=settings)
     dataset.create()
@@ -96,31 +116,35 @@ class Bench:
         self.names += 1
         return Project(f"Benchmark {self.names}", TEMPLATE)
 
-    def push(self) -> Spent:
-        server, project = self.connect(), self.project()
-        started, spent = time.perf_counter(), time.process_time()
-        result = push(server, project, self.records)
-        taken = Spent(time.perf_counter() - started, time.process_time() - spent)
+    def push(self, turn: Turn) -> None:
+        server = _Turned(self.connect(), turn)
+        result = push(server, self.project(), self.records)
         assert result.sent == len(self.records), result
         server.close()
-        return taken
 
-    def bare_push(self, batch: int) -> Spent:
+    def bare_push(self, turn: Turn, batch: int) -> None:
         """What anybody would write who knows the route and the best batch size, with nothing checked."""
         server = self.connect()
         remote = server.ensure(self.project(), create=True)
-        items = [server._item(record) for record in self.records]
+        items = self.items[:]
         with self.bare_client() as http:
-            started, spent = time.perf_counter(), time.process_time()
             for start in range(0, len(items), batch):
                 body = json.dumps({"items": items[start : start + batch]}).encode()
                 http.put(f"/datasets/{remote.id}/records/bulk", content=body).raise_for_status()
-            taken = Spent(time.perf_counter() - started, time.process_time() - spent)
+                turn.wrote(batch)
         server.close()
-        return taken
 
-    def sdk_push(self) -> Spent:
-        items = [
+    @cached_property
+    def items(self) -> list[dict[str, Any]]:
+        """The payloads, made beforehand for the bare loops."""
+        server = self.connect()
+        server.ensure(self.project(), create=True)
+        items = [server._item(record) for record in self.records]
+        server.close()
+        return items
+
+    def sdk_push(self, turn: Turn) -> None:
+        records = [
             {
                 "external_id": record.key,
                 "fields": dict(record.fields),
@@ -131,17 +155,35 @@ class Bench:
             }
             for record in self.records
         ]
-        wall, cpu, _ = self.sdk("push", name=self.project().title, records=items)
-        return Spent(wall, cpu)
+        given = {"what": "push", "name": self.project().title, "records": records, "part": PART}
+        command = [self.sdk_python, "-c", SDK]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(json.dumps({**self.settings, **given}) + "\n")
+            process.stdin.flush()
+            before = float(process.stdout.readline())  # it has loaded everything, which counts for nobody
+            turn.wrote(PART)
+            for line in process.stdout:
+                if line.startswith("["):
+                    break
+                turn.processor += float(line) - before
+                before = float(line)
+                turn.wrote(PART)
+                process.stdin.write("\n")
+                process.stdin.flush()
+        assert not process.returncode
 
     def sdk(self, what: str, **given: Any) -> tuple[float, float, int]:
-        body = {"what": what, "url": self.server.url, "key": self.server.api_key.reveal(), **given}
-        body["workspace"] = self.server.workspace
-        done = subprocess.run(
-            [self.sdk_python, "-c", SDK], input=json.dumps(body), capture_output=True, text=True, check=True
-        )
+        body = json.dumps({**self.settings, "what": what, **given}) + "\n"
+        done = subprocess.run([self.sdk_python, "-c", SDK], input=body, capture_output=True, text=True, check=True)
         wall, cpu, found = json.loads(done.stdout.splitlines()[-1])
         return wall, cpu, found
+
+    @property
+    def settings(self) -> dict[str, str]:
+        server = self.server
+        return {"url": server.url, "key": server.api_key.reveal(), "workspace": server.workspace}
 
     def bare_client(self) -> httpx2.Client:
         headers = {"X-Argilla-Api-Key": self.server.api_key.reveal(), "Content-Type": "application/json"}
@@ -221,6 +263,21 @@ class Bench:
         return counting.requests
 
 
+class _Turned:
+    """A server that hands over after each write."""
+
+    def __init__(self, server: Argilla, turn: Turn) -> None:
+        self._server, self._turn = server, turn
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    def write(self, records: Sequence[Record]) -> list[Outcome]:
+        outcomes = self._server.write(records)
+        self._turn.wrote(len(records))
+        return outcomes
+
+
 class _Counting(httpx2.HTTPTransport):
     requests = 0
 
@@ -243,14 +300,15 @@ def main() -> None:
         LocalArgilla(Path(folder, "home"), say=lambda text: print(text, file=sys.stderr)) as server,
     ):
         bench = Bench(server, options.records, options.sdk_python)
-        sides: dict[str, Callable[[], Spent]] = {"push": bench.push}
+        pushing: dict[str, Callable[[Turn], None]] = {"push": bench.push}
         for batch in BATCHES:
-            sides[f"bare push by {batch}"] = lambda batch=batch: bench.bare_push(batch)  # type: ignore[misc]
+            pushing[f"bare push by {batch}"] = partial(bench.bare_push, batch=batch)
         if options.sdk_python:
-            sides["SDK log"] = bench.sdk_push
-        pushes = {} if options.pulls else in_turn(options.rounds, sides)
+            pushing["SDK log"] = bench.sdk_push
+        assert bench.items
+        pushes = {} if options.pulls else part_by_part(options.rounds, pushing)
         project, dataset, answers = bench.answered()
-        sides = {
+        sides: dict[str, Callable[[], Spent]] = {
             "pull": lambda: bench.pull(project, dataset, answers),
             "bare list route": lambda: bench.bare_pull(dataset),
         }
@@ -271,7 +329,7 @@ def main() -> None:
         result["push / SDK log, processor"] = round(pushes["push"].processor / pushes["SDK log"].processor, 3)
     if options.sdk_python:
         result["pull / SDK iteration"] = round(pulls["pull"].wall / pulls["SDK iteration"].wall, 3)
-    result["median seconds"] = {name: round(spent.wall, 2) for name, spent in {**pushes, **pulls}.items()}
+    result["seconds"] = {name: round(spent.wall, 2) for name, spent in {**pushes, **pulls}.items()}
     print(json.dumps(result, indent=2) if options.json else "\n".join(f"{k:40} {v}" for k, v in result.items()))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import statistics
 import sys
+import threading
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -54,3 +56,69 @@ def in_turn(rounds: int, sides: dict[str, Callable[[], Spent]]) -> dict[str, Spe
         name: Spent(statistics.median(s.wall for s in taken), statistics.median(s.processor for s in taken))
         for name, taken in times.items()
     }
+
+
+PART = 500
+"""So many records a side writes before it is another one's turn."""
+
+
+class Turn:
+    """What a side calls while it works: it goes on when it is its turn again."""
+
+    def __init__(self, side: Callable[[Turn], None]) -> None:
+        self.processor = 0.0
+        """Processor seconds that a side spent in another process; it adds them itself."""
+        self.over = False
+        self._go, self._back, self._written = threading.Event(), threading.Event(), 0
+        self._failed: BaseException | None = None
+        threading.Thread(target=self._work, args=(side,), daemon=True).start()
+
+    def _work(self, side: Callable[[Turn], None]) -> None:
+        self._wait()
+        try:
+            side(self)
+        except BaseException as error:  # it is raised where the turns are given
+            self._failed = error
+        self.over = True
+        self._back.set()
+
+    def _wait(self) -> None:
+        self._go.wait()
+        self._go.clear()
+
+    def wrote(self, records: int) -> None:
+        """Say that records were written; after a part of them, others have their turn."""
+        before, self._written = self._written, self._written + records
+        if before // PART != self._written // PART:
+            self._back.set()
+            self._wait()
+
+    def take(self) -> Spent:
+        """Let it work for a part, and say what that took."""
+        started, spent, elsewhere = time.perf_counter(), time.process_time(), self.processor
+        self._go.set()
+        self._back.wait()
+        self._back.clear()
+        if self._failed:
+            raise self._failed
+        return Spent(time.perf_counter() - started, time.process_time() - spent + self.processor - elsewhere)
+
+
+def part_by_part(rounds: int, sides: dict[str, Callable[[Turn], None]]) -> dict[str, Spent]:
+    """Sums over all parts of all rounds; the sides take turns after every :data:`PART` records, in a new order each time.
+
+    A machine that is slow for minutes at a time is slow for all of them.
+    """
+    rng = random.Random(7)
+    total = dict.fromkeys(sides, Spent(0.0, 0.0))
+    for number in range(rounds):
+        turns = {name: Turn(side) for name, side in sides.items()}
+        taken = dict.fromkeys(sides, Spent(0.0, 0.0))
+        while left := [name for name, turn in turns.items() if not turn.over]:
+            for name in rng.sample(left, len(left)):
+                wall, processor = turns[name].take()
+                taken[name] = Spent(taken[name].wall + wall, taken[name].processor + processor)
+        for name, (wall, processor) in taken.items():
+            print(f"  round {number + 1}  {name:22} {wall:7.2f} s, processor {processor:.2f} s", file=sys.stderr)
+            total[name] = Spent(total[name].wall + wall, total[name].processor + processor)
+    return total
