@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import exp, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
@@ -28,10 +29,11 @@ def exact(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return _lowest(successes, n, tail), 1 - _lowest(n - successes, n, tail)
 
 
-def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """The score interval for a share, after Wilson (Journal of the American Statistical Association 22, 1927).
 
     Narrower than :func:`exact`, and right on average instead of at least; :func:`difference` is made of two of them.
+    Counts need not be whole: see :func:`effective`.
 
     Raises:
         UsageError: as in :func:`exact`.
@@ -50,7 +52,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return max(0.0, (middle - reach) / whole), min(1.0, (middle + reach) / whole)
 
 
-def difference(first: tuple[int, int], second: tuple[int, int], level: float = 0.95) -> tuple[float, float]:
+def difference(first: tuple[float, float], second: tuple[float, float], level: float = 0.95) -> tuple[float, float]:
     """The interval for the difference of two independent shares, each given as ``(successes, n)``.
 
     Method 10 of Newcombe (Statistics in Medicine 17, 1998): it never leaves -1 to 1, and holds for few cases too.
@@ -70,7 +72,35 @@ def difference(first: tuple[int, int], second: tuple[int, int], level: float = 0
     return share_1 - share_2 - down, share_1 - share_2 + up
 
 
-def _check(successes: int, n: int, level: float) -> None:
+def effective(clusters: Iterable[tuple[int, int]]) -> tuple[float, float]:
+    """What cases that hang together are worth as independent ones: ``(successes, n)``, both smaller, in proportion.
+
+    Answers of several people to one record hang together, so that 300 answers to 100 records tell less than 300
+    answers to as many records. After Rao and Scott (Biometrics 48, 1992): both counts are divided by the factor by
+    which the variance of the share is larger than it would be otherwise. Where all or none succeed, no variance can
+    be seen, and a cluster counts as one case.
+
+    Args:
+        clusters: of each its ``(successes, n)``.
+
+    >>> effective([(1, 1), (0, 1), (1, 1), (0, 1)])
+    (2.0, 4.0)
+    >>> [round(count, 1) for count in effective([(3, 3), (0, 3)] * 50)]
+    [49.5, 99.0]
+    """
+    given = [(successes, n) for successes, n in clusters if n]
+    successes, cases = sum(s for s, _ in given), sum(n for _, n in given)
+    if len(given) == cases or not cases:
+        return float(successes), float(cases)
+    share, count = successes / cases, len(given)
+    if share in (0, 1) or count == 1:
+        return share * count, float(count)
+    variance = count / (count - 1) * sum((s - share * n) ** 2 for s, n in given) / cases**2
+    factor = max(1.0, variance * cases / (share * (1 - share)))
+    return successes / factor, cases / factor
+
+
+def _check(successes: float, n: float, level: float) -> None:
     if not 0 <= successes <= n:
         raise UsageError(f"{successes} successes of {n} cases", remedy="count from 0 to the number of cases")
     if not 0 < level < 1:
