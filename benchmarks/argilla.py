@@ -2,7 +2,7 @@
 
     python benchmarks/argilla.py [--json] [--records 5000] [--rounds 3] [--sdk-python PYTHON] [--pulls]
 
-Starts an Argilla of its own (with OpenSearch and Redis) in a temporary folder. All sides of a ratio run in the same run:
+Starts an Argilla of its own (with OpenSearch and Redis) in a temporary folder. All sides of a ratio run in one run:
 pushes take turns after every 500 records, and the ratio is that of the sums; pulls, which are short, run one after the
 other in changing order, several times, and the ratio is that of the medians.
 
@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,7 @@ class Bench:
 
     def push(self, turn: Turn) -> None:
         server = _Turned(self.connect(), turn)
+        turn.ready()
         result = push(server, self.project(), self.records)
         assert result.sent == len(self.records), result
         server.close()
@@ -126,22 +127,14 @@ class Bench:
         """What anybody would write who knows the route and the best batch size, with nothing checked."""
         server = self.connect()
         remote = server.ensure(self.project(), create=True)
-        items = self.items[:]
+        items = [server._item(record) for record in self.records]
+        turn.ready()
         with self.bare_client() as http:
             for start in range(0, len(items), batch):
                 body = json.dumps({"items": items[start : start + batch]}).encode()
                 http.put(f"/datasets/{remote.id}/records/bulk", content=body).raise_for_status()
                 turn.wrote(batch)
         server.close()
-
-    @cached_property
-    def items(self) -> list[dict[str, Any]]:
-        """The payloads, made beforehand for the bare loops."""
-        server = self.connect()
-        server.ensure(self.project(), create=True)
-        items = [server._item(record) for record in self.records]
-        server.close()
-        return items
 
     def sdk_push(self, turn: Turn) -> None:
         records = [
@@ -163,15 +156,16 @@ class Bench:
             process.stdin.write(json.dumps({**self.settings, **given}) + "\n")
             process.stdin.flush()
             before = float(process.stdout.readline())  # it has loaded everything, which counts for nobody
-            turn.wrote(PART)
-            for line in process.stdout:
+            turn.ready()
+            while True:
+                process.stdin.write("\n")
+                process.stdin.flush()
+                line = process.stdout.readline()
                 if line.startswith("["):
                     break
                 turn.processor += float(line) - before
                 before = float(line)
                 turn.wrote(PART)
-                process.stdin.write("\n")
-                process.stdin.flush()
         assert not process.returncode
 
     def sdk(self, what: str, **given: Any) -> tuple[float, float, int]:
@@ -305,7 +299,6 @@ def main() -> None:
             pushing[f"bare push by {batch}"] = partial(bench.bare_push, batch=batch)
         if options.sdk_python:
             pushing["SDK log"] = bench.sdk_push
-        assert bench.items
         pushes = {} if options.pulls else part_by_part(options.rounds, pushing)
         project, dataset, answers = bench.answered()
         sides: dict[str, Callable[[], Spent]] = {

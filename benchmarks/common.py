@@ -63,26 +63,37 @@ PART = 500
 
 
 class Turn:
-    """What a side calls while it works: it goes on when it is its turn again."""
+    """What a side calls while it works: it goes on when it is its turn again.
+
+    A side is a function that prepares itself, says that it is ``ready``, and then says what it ``wrote``.
+    """
 
     def __init__(self, side: Callable[[Turn], None]) -> None:
         self.processor = 0.0
         """Processor seconds that a side spent in another process; it adds them itself."""
         self.over = False
         self._go, self._back, self._written = threading.Event(), threading.Event(), 0
-        self._failed: BaseException | None = None
+        self._failed: list[Exception] = []
         threading.Thread(target=self._work, args=(side,), daemon=True).start()
+        self._hear()
 
     def _work(self, side: Callable[[Turn], None]) -> None:
-        self._wait()
         try:
             side(self)
-        except BaseException as error:  # it is raised where the turns are given
-            self._failed = error
+        except Exception as error:  # noqa: BLE001 - it is raised where the turns are given
+            self._failed.append(error)
         self.over = True
         self._back.set()
 
-    def _wait(self) -> None:
+    def _hear(self) -> None:
+        self._back.wait()
+        self._back.clear()
+        if self._failed:
+            raise self._failed[0]
+
+    def ready(self) -> None:
+        """Say that everything is prepared: what comes now counts."""
+        self._back.set()
         self._go.wait()
         self._go.clear()
 
@@ -90,22 +101,18 @@ class Turn:
         """Say that records were written; after a part of them, others have their turn."""
         before, self._written = self._written, self._written + records
         if before // PART != self._written // PART:
-            self._back.set()
-            self._wait()
+            self.ready()
 
     def take(self) -> Spent:
         """Let it work for a part, and say what that took."""
         started, spent, elsewhere = time.perf_counter(), time.process_time(), self.processor
         self._go.set()
-        self._back.wait()
-        self._back.clear()
-        if self._failed:
-            raise self._failed
+        self._hear()
         return Spent(time.perf_counter() - started, time.process_time() - spent + self.processor - elsewhere)
 
 
 def part_by_part(rounds: int, sides: dict[str, Callable[[Turn], None]]) -> dict[str, Spent]:
-    """Sums over all parts of all rounds; the sides take turns after every :data:`PART` records, in a new order each time.
+    """Sums over all parts of all rounds; the sides take turns after every :data:`PART` records, in changing order.
 
     A machine that is slow for minutes at a time is slow for all of them.
     """
