@@ -14,9 +14,9 @@ from bridge.merging.kinds import KINDS
 from bridge.merging.merged import Merged, MergedAnswer, Outcome
 from bridge.merging.modelled import can_model, model_labels, model_spans
 from bridge.merging.rule import Method, Rewrites, Rule
-from bridge.merging.validate import Problem, check_answers
+from bridge.merging.validate import Problem, check_answers, why_not
 from bridge.questions import LabelQuestion, Question, SpanQuestion, TextQuestion
-from bridge.records import Record, Value, record_key
+from bridge.records import Record, Value
 from bridge.templates import TaskTemplate
 
 
@@ -193,7 +193,7 @@ def _case(
     case = _Case(key, record, template.prefilled(record) if record else {})
     fields = record.fields if record else None
     for annotation in group:
-        why = _why_not(annotation, record)
+        why = why_not(annotation, record)
         if why != "submitted":
             result.dropped.append(Dropped(key, annotation.annotator, why))
             continue
@@ -202,16 +202,6 @@ def _case(
         if annotation.annotator.strip():
             case.people[annotation.annotator] = answers
     return case
-
-
-def _why_not(annotation: Annotation, record: Record | None) -> str:
-    """``submitted`` if the annotation counts, else why it does not."""
-    if annotation.deleted:
-        return "deleted"
-    judged = annotation.source.get("content")
-    if judged and record and judged != record.key and judged != record_key(record.fields):
-        return "changed"
-    return annotation.status
 
 
 def _model(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from bridge.annotations import Annotation
 from bridge.errors import ValueRejected
 from bridge.questions import LabelQuestion, MultiLabelQuestion, Question, SpanQuestion
-from bridge.records import FieldValue, Value
+from bridge.records import FieldValue, Record, Value, record_key
 from bridge.templates import TaskTemplate, condition_text
 from bridge.text import same_text
 
@@ -48,6 +48,24 @@ class Problem:
             "reason": self.reason,
             "remedy": self.remedy,
         }
+
+
+def why_not(annotation: Annotation, record: Record | None = None) -> str:
+    """``submitted`` if an annotation counts, else why not: ``discarded``, ``draft``, ``deleted`` or ``changed``.
+
+    Args:
+        annotation: one person's answers to one record.
+        record: the record as it is now, where it is known: answers to another text of it do not count.
+
+    >>> why_not(Annotation("r1", "ann", "draft")), why_not(Annotation("r1", "ann", deleted=True))
+    ('draft', 'deleted')
+    """
+    if annotation.deleted:
+        return "deleted"
+    judged = annotation.source.get("content")
+    if judged and record and judged != record.key and judged != record_key(record.fields):
+        return "changed"
+    return annotation.status
 
 
 def check_answers(
