@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from bridge.adjudication import FOLDER, AdjudicationResult, Answers, decided, decided_records, prepare, settled, title
 from bridge.annotations import Annotation, newest
 from bridge.campaign_folder import CampaignFolder
 from bridge.config import FILE_NAME, ServerConfig
@@ -121,6 +122,8 @@ class Campaign(CampaignFolder):
     def pull(self, *, full: bool = False) -> PullResult:
         """Bring every annotator's answers into the campaign's store, and check those that are new.
 
+        The linked campaign's too, where there is one, into its own.
+
         Answers that cannot count, or that lack something they need, are listed in ``out/problems.jsonl``.
 
         Args:
@@ -160,6 +163,13 @@ class Campaign(CampaignFolder):
                     self.config.merge.labels,
                 )
                 result.exported = affected(self._exported_to(ledger), result.records)
+        linked = self.adjudication
+        if linked is not None and linked.state.last():
+            self._lend_pseudonyms(linked)
+            result.adjudication = linked.pull(full=full)
+            changed = {*result.records, *decided_records(linked, result.adjudication.records)}
+            with self.state.reading() as ledger:
+                result.exported = affected(self._exported_to(ledger), changed)
         return result
 
     def status(self) -> StatusResult:
@@ -176,7 +186,7 @@ class Campaign(CampaignFolder):
         annotations = self.annotations()
         given = [a.updated_at for a in annotations if a.status == "submitted" and not a.deleted]
         left = progress.records * self.config.annotators_per_record - len(given)
-        return StatusResult(
+        result = StatusResult(
             remote,
             progress,
             per_person(annotations),
@@ -187,11 +197,15 @@ class Campaign(CampaignFolder):
             unsettled,
             f"{busy}, since {since:.0f} s" if busy else "",
         )
+        linked = self.adjudication
+        if linked is not None:
+            with suppress(NotFound):  # it is still to be pushed
+                result.adjudication = linked.status()
+        return result
 
     def _unresolved(self, annotations: Sequence[Annotation]) -> int:
         with suppress(InputError):  # the file may be elsewhere today
-            merged = merge(annotations, self.template, self.records(), **self._merging())
-            return len({case.record for case in merged.unresolved})
+            return len({case.record for case in self._merged(annotations, self.records()).unresolved})
         return 0
 
     def doctor(self, *, repair: bool = False, rebuild: bool = False) -> Diagnosis:
@@ -248,9 +262,88 @@ class Campaign(CampaignFolder):
         return self._merge(self._counted(self.records()))
 
     def _merge(self, records: Iterable[Record]) -> MergeResult:
-        result = merge(self.annotations(), self.template, records, **self._merging())
+        result = self._merged(self.annotations(), records)
         write_merged(result, self.out / "merged.jsonl")
         return result
+
+    def _merged(self, annotations: Sequence[Annotation], records: Iterable[Record]) -> MergeResult:
+        """Everybody's answers as one, and where people do not agree, what adjudicators decided."""
+        linked = self.adjudication
+        if linked is None:
+            return merge(annotations, self.template, records, **self._merging())
+        known = list(records)
+        result = merge(annotations, self.template, known, **self._merging())
+        return settled(linked, result, self.template, known, self._merging())
+
+    @property
+    def adjudication(self) -> Campaign | None:
+        """The linked campaign, in which others decide what people do not agree on; None where there is none."""
+        folder = self.folder / FOLDER
+        if not (folder / FILE_NAME).exists():
+            return None
+        return Campaign(folder, server=self._server, progress=self._progress)
+
+    def adjudicate(
+        self,
+        *,
+        answers: Answers | None = None,
+        questions: Sequence[str] = (),
+        annotators_per_record: int | None = None,
+        no_quorum: bool = False,
+    ) -> AdjudicationResult:
+        """Push the records that people do not agree on as a linked campaign, for others to decide.
+
+        It lies in ``adjudication/`` and is a campaign of its own; ``pull`` brings its answers too, and ``merge`` and
+        ``export`` use them. Running it again adds what became unresolved since, and changes nothing that is there.
+
+        Args:
+            answers: ``hidden``, or ``shown`` without names; fixed by the first run, and hidden if nothing is said.
+            questions: names of those to decide; all by default, and likewise fixed.
+            annotators_per_record: how many people decide on each record; 1 by default.
+            no_quorum: also what too few people answered.
+
+        Raises:
+            UsageError: a question that the template does not have, or another choice than that of the first run.
+            Held: somebody else is at work in this folder.
+            ServerError: the server cannot be used; run it again, nothing is sent twice.
+        """
+        if self.folder.resolve().name == FOLDER and (self.folder.resolve().parent / FILE_NAME).exists():
+            raise UsageError(
+                f"{self.folder}: this is an adjudication already",
+                remedy="let more people decide: annobridge adjudicate -C .. --annotators-per-record 3",
+            )
+        records = list(self._counted(self.records()))
+        merged = self._merge(records)
+
+        def title_there() -> str:
+            with self._connected(self._project()) as server:
+                return title(self.config.project, server.capabilities.title_length[1])
+
+        with self.state.alone("adjudicate"):
+            result = prepare(
+                self,
+                self.adjudication,
+                records,
+                merged,
+                title=title_there,
+                answers=answers,
+                questions=questions,
+                annotators_per_record=annotators_per_record,
+                no_quorum=no_quorum,
+            )
+        linked = self.adjudication
+        if linked is not None:
+            self._lend_pseudonyms(linked)
+            # Not every server can show longer records later than those that its project began with.
+            repeats = max((self.template.repeats(record.fields) for record in records), default=0)
+            if repeats:
+                with linked._connected(linked._project(repeats)) as server:
+                    server.ensure(linked._project(repeats), create=True)
+            result.pushed = linked.push()
+        return result
+
+    def _lend_pseudonyms(self, linked: Campaign) -> None:
+        self._side(self._project()).people.lend(linked._side(linked._project()).people)
 
     def export(
         self, kinds: Sequence[str] = (), formats: Sequence[str] = (), out: str | Path | None = None
@@ -280,6 +373,7 @@ class Campaign(CampaignFolder):
             self.annotations(),
             merge_rule=merged.rule,
             warnings=merged.warnings,
+            adjudications=decided(self.adjudication) if self.adjudication else (),
         )
         self._remember_export(folder)
         return results

@@ -98,6 +98,7 @@ class StatusResult:
         pace: how quickly answers come in, and when the last one can be expected.
         unsettled: records of which a broken-off push does not know whether they arrived.
         busy: what is being done in the folder just now, and by whom; empty where nothing is.
+        adjudication: how far the linked campaign is, where there is one on the server.
     """
 
     project: RemoteProject
@@ -109,6 +110,7 @@ class StatusResult:
     pace: Pace = field(default_factory=Pace)
     unsettled: int = 0
     busy: str = ""
+    adjudication: StatusResult | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -127,6 +129,7 @@ class StatusResult:
             "pulled_at": self.pulled_at,
             "unsettled": self.unsettled,
             "busy": self.busy,
+            "adjudication": self.adjudication.to_dict() if self.adjudication else None,
         }
 
 

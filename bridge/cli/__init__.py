@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from bridge import __version__
-from bridge.cli import adopt, campaign, files, health, migrate, serve
+from bridge.cli import adjudicate, adopt, campaign, files, health, migrate, serve
 from bridge.cli.output import Reporting
 
 
@@ -32,11 +32,14 @@ def main() -> None:
 
 
 _ORDER = (
-    *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "export", "doctor", "templates"),
+    *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "adjudicate"),
+    *("export", "doctor", "templates"),
     *("adopt", "migrate", "serve"),
 )
 _COMMANDS = {
-    command.name: command for part in (campaign, health, files, adopt, migrate, serve) for command in part.COMMANDS
+    command.name: command
+    for part in (campaign, health, files, adjudicate, adopt, migrate, serve)
+    for command in part.COMMANDS
 }
 for name in _ORDER:
     main.add_command(_COMMANDS[name])

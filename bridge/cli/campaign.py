@@ -15,6 +15,7 @@ from bridge.cli.output import json_option, progress, refuse_overwriting, report,
 if TYPE_CHECKING:
     from bridge.campaign import Campaign
     from bridge.files import Reject
+    from bridge.sync.pull import PullResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -319,10 +320,11 @@ def pull(folder: str, as_json: bool, full: bool, **flags: Any) -> None:
     """
     with opened(folder, flags, quiet=as_json) as campaign:
         result = campaign.pull(full=full)
-    c = result.changes
-    lines = [f"{c.new:,} new answers, {c.edited:,} edited, {c.withdrawn:,} withdrawn, {c.unchanged:,} as before"]
+    lines = [_changes(result)]
     if result.note:
         lines.append(result.note)
+    if result.adjudication:
+        lines.append(f"adjudication: {_changes(result.adjudication)}")
     if result.gone:
         lines.append(f"{len(result.gone):,} records were deleted on the server, such as {result.gone[0]}")
     for part in result.exported:
@@ -336,6 +338,11 @@ def pull(folder: str, as_json: bool, full: bool, **flags: Any) -> None:
         )
         lines += [f"  {p['record']}, {p['annotator']}: {p['reason']}" for p in result.problems[:3]]
     report(result.to_dict(), lines, as_json=as_json)
+
+
+def _changes(result: PullResult) -> str:
+    c = result.changes
+    return f"{c.new:,} new answers, {c.edited:,} edited, {c.withdrawn:,} withdrawn, {c.unchanged:,} as before"
 
 
 @click.command("annotations")

@@ -108,6 +108,12 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
     stale = sum(case.reason == "changed" for case in result.dropped)
     if stale:
         lines += ["", f"{stale:,} answers are to an earlier text of their record and do not count"]
+    adjudication = result.rule.get("adjudication")
+    if adjudication:
+        lines += [
+            "",
+            f"{adjudication['questions']:,} questions of {adjudication['records']:,} records were adjudicated",
+        ]
     lines += warning_lines(result.warnings)
     if result.problems:
         lines += [
@@ -122,6 +128,7 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
         "unresolved": len(result.unresolved),
         "dropped": dict(sorted(Counter(case.reason for case in result.dropped).items())),
         "problems": len(result.problems),
+        "adjudication": adjudication,
         "warnings": [warning.to_dict() for warning in result.warnings],
     }
     report(summary, lines, as_json=as_json, partial=any(p.kind == "invalid" for p in result.problems))

@@ -72,6 +72,10 @@ def status_lines(result: StatusResult, names: Mapping[str, str], now: float) -> 
         lines.append(f"the search index has {progress.indexed:,} of them: annobridge doctor")
     if result.busy:
         lines.append(f"at work in this folder: {result.busy}")
+    if result.adjudication:
+        there = result.adjudication.progress
+        lines.append(f"adjudication: {there.records:,} records, {there.answered:,} answered")
+        lines.append(f"decide here: {result.adjudication.project.url}")
     if result.answers:
         rows = [
             [who, names.get(who, ""), counts["submitted"], counts["discarded"], counts["draft"]]

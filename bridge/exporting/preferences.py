@@ -8,6 +8,7 @@ from typing import Any
 
 from bridge.exporting.reasons import NoRow, tie
 from bridge.merging.merged import MergedAnswer
+from bridge.merging.settle import adjudicators, voices
 from bridge.questions import LabelQuestion, RankingQuestion
 
 
@@ -15,7 +16,8 @@ from bridge.questions import LabelQuestion, RankingQuestion
 class Pair:
     """One response over another, who prefers it, and by how much: (votes for - votes against) / votes, if known.
 
-    More than half of all votes stand behind a pair, wherever the votes are known.
+    More than half of all votes stand behind a pair, wherever the votes are known; or adjudicators do, and then the
+    votes are those of the people who could not agree.
     """
 
     chosen: str
@@ -57,13 +59,13 @@ def _from_label(question: LabelQuestion, answer: MergedAnswer) -> Preference:
     if best is None:
         raise NoRow("no_preference", question.name, f"people chose {answer.value!r}, which prefers no response")
     who = tuple(
-        sorted(name for name, label in answer.annotators.items() if isinstance(label, str) and picks.get(label) == best)
+        sorted(name for name, label in voices(answer).items() if isinstance(label, str) and picks.get(label) == best)
     )
     votes: Mapping[str, float] = answer.details.get("votes", {})
     # Several labels can pick the same response ("better", "much better"), so that the most frequent label may
     # stand for fewer people than the others together.
     backing = {pick: sum(votes.get(label, 0) for label in picks if picks[label] == pick) for pick in picks.values()}
-    if votes and backing[best] * 2 <= sum(votes.values()):
+    if votes and not adjudicators(answer) and backing[best] * 2 <= sum(votes.values()):
         raise NoRow("tie", question.name, f"{backing[best]:g} of {sum(votes.values()):g} votes prefer {best}")
     pairs = []
     for other in dict.fromkeys(pick for pick in picks.values() if pick and pick != best):
@@ -78,18 +80,21 @@ def _from_ranking(question: RankingQuestion, answer: MergedAnswer) -> Preference
     first = [item for item in ranks if ranks[item] == min(ranks.values())]
     votes: Mapping[str, list[float]] = answer.details.get("pairs", {})
     pairs = []
+    deciding = adjudicators(answer)
     split = 0
     for best in first:
         for worse in ranks:
             won, even, lost = votes.get(f"{best}>{worse}") or votes.get(f"{worse}>{best}", [0, 0, 0])[::-1]
+            compared = won + even + lost
+            decided = any(_prefers(given, best, worse) for given in deciding.values())
             # Nobody compared the two: that one is better was concluded, and is no preference of anyone.
-            if ranks[worse] == ranks[best] or (votes and not won + even + lost):
+            if ranks[worse] == ranks[best] or (not decided and (deciding or (votes and not compared))):
                 continue
-            if votes and won * 2 <= won + even + lost:
+            if votes and not decided and won * 2 <= compared:
                 split += 1
                 continue
-            who = tuple(sorted(name for name, given in answer.annotators.items() if _prefers(given, best, worse)))
-            pairs.append(Pair(best, worse, who, (won - lost) / (won + even + lost) if votes else None))
+            who = tuple(sorted(name for name, given in voices(answer).items() if _prefers(given, best, worse)))
+            pairs.append(Pair(best, worse, who, (won - lost) / compared if compared else None))
     if not pairs and split:
         raise NoRow("tie", question.name, "no pair of responses has a majority")
     if not pairs:

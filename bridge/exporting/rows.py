@@ -15,6 +15,7 @@ from bridge.errors import ExportError, ValueRejected
 from bridge.exporting.preferences import preference
 from bridge.exporting.reasons import REASONS, Dropped, NoRow, count_reasons, tie
 from bridge.merging.merged import Merged, MergedAnswer
+from bridge.merging.settle import adjudicators, voices
 from bridge.questions import Bounds, Condition, Conditions, LabelQuestion, RankingQuestion, TextQuestion, holds
 from bridge.records import ROLES, Message, Record, answer_text, text_of
 from bridge.templates import DpoSource, SftSource, TaskTemplate, Training
@@ -35,6 +36,7 @@ class Row:
         source: the rule of the template that made the row.
         annotators: pseudonyms of the people whose answers stand behind it, sorted.
         margin: for a preference, (votes for it - votes against it) / votes, where there was a vote.
+        adjudicated: those questions behind it that people did not agree on, and who settled each.
     """
 
     record: str
@@ -46,6 +48,7 @@ class Row:
     source: str = ""
     annotators: tuple[str, ...] = ()
     margin: float | None = None
+    adjudicated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,15 @@ class _Case:
     def rows(self, source: SftSource | DpoSource) -> list[Row]:
         """The rows that one rule of the template makes; at least one."""
         self._require(source.when)
-        return self._sft(source) if isinstance(source, SftSource) else self._dpo(source)
+        rows = self._sft(source) if isinstance(source, SftSource) else self._dpo(source)
+        settled = self._settled(source)
+        return [replace(row, adjudicated=settled) for row in rows] if settled else rows
+
+    def _settled(self, source: SftSource | DpoSource) -> dict[str, tuple[str, ...]]:
+        """Which of the questions that a rule looks at were adjudicated, and by whom."""
+        parts = (source.use,) if isinstance(source, SftSource) else (source.chosen, source.rejected, source.pairs)
+        deciding = {name: adjudicators(self._answers.get(name, _NOBODY)) for name in (*source.when, *parts) if name}
+        return {name: tuple(sorted(people)) for name, people in deciding.items() if people}
 
     def _sft(self, source: SftSource) -> list[Row]:
         rule = f"use: {source.use}"
@@ -248,12 +259,21 @@ class _Case:
                 raise NoRow("condition", text=f"{name} is not {_wanted(condition)}")
 
     def _behind(self, conditions: Conditions) -> tuple[str, ...]:
-        """Whose answers let a field through: those who meet all conditions; if nobody does, any of them."""
+        """Whose answers let a field through: those who meet all conditions; if nobody does, any of them.
+
+        And those who decided that a condition is met.
+        """
         meeting = [
             {who for who, value in self._answer(name).annotators.items() if holds(condition, value)}
             for name, condition in conditions.items()
         ] or [{who for answer in self._answers.values() for who in answer.annotators}]
-        return tuple(sorted(set.intersection(*meeting) or set.union(*meeting)))
+        deciding = {
+            who
+            for name, condition in conditions.items()
+            for who, value in adjudicators(self._answer(name)).items()
+            if holds(condition, value)
+        }
+        return tuple(sorted((set.intersection(*meeting) or set.union(*meeting)) | deciding))
 
     def _texts(self, name: str, conditions: Conditions) -> list[_Text]:
         """The text of a field, or the rewrites that a question brought."""
@@ -279,7 +299,7 @@ class _Case:
         for who in sorted(annotators):
             changed = []
             for name, question in self._prompts.items():
-                prompt = self._answers.get(question, _NOBODY).annotators.get(who)
+                prompt = voices(self._answers.get(question, _NOBODY)).get(who)
                 if isinstance(prompt, str) and not same_text(prompt, self._originals[question]):
                     changed.append((name, prompt.strip()))
             groups.setdefault(tuple(changed), []).append(who)

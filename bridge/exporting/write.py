@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from bridge import __version__
 from bridge.annotations import Annotation, newest
@@ -32,6 +32,9 @@ from bridge.records import Record, canonical_json
 from bridge.templates import TaskTemplate
 
 MANIFEST_VERSION = 1
+
+Revisions: TypeAlias = dict[tuple[str, str], int]
+"""Record and annotator to the revision of that person's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def export(
     *,
     merge_rule: Mapping[str, Any] | None = None,
     warnings: Iterable[Doubt] = (),
+    adjudications: Iterable[Annotation] = (),
 ) -> ExportResult:
     """Write the training set of one kind to a folder.
 
@@ -94,6 +98,7 @@ def export(
         annotations: the answers behind it, where they are at hand: the manifest then names their revisions.
         merge_rule: how the answers were merged (:attr:`bridge.merging.MergeResult.rule`), for the manifest.
         warnings: what makes them less sure than they look (:attr:`bridge.merging.MergeResult.warnings`), likewise.
+        adjudications: the answers of those who decided what people did not agree on, for their revisions.
 
     Raises:
         UsageError: a kind or format that does not exist.
@@ -101,7 +106,16 @@ def export(
         StoreError: the folder cannot be written.
     """
     return export_all(
-        [kind], records, merged, template, out_dir, formats, annotations, merge_rule=merge_rule, warnings=warnings
+        [kind],
+        records,
+        merged,
+        template,
+        out_dir,
+        formats,
+        annotations,
+        merge_rule=merge_rule,
+        warnings=warnings,
+        adjudications=adjudications,
     )[0]
 
 
@@ -116,6 +130,7 @@ def export_all(
     *,
     merge_rule: Mapping[str, Any] | None = None,
     warnings: Iterable[Doubt] = (),
+    adjudications: Iterable[Annotation] = (),
 ) -> list[ExportResult]:
     """Write the training sets of several kinds to a folder, as :func:`export` does; if all are empty, write nothing.
 
@@ -125,14 +140,15 @@ def export_all(
         UsageError, ExportError, StoreError: as :func:`export`.
     """
     records, merged = list(records), list(merged)
-    annotations = None if annotations is None else list(annotations)
     plans = [_plan(kind, records, merged, template, formats) for kind in dict.fromkeys(kinds)]
     if not plans:
         raise UsageError("no kind of training set was named", remedy=f"use one or more of {', '.join(FORMATS)}")
     if not any(any(plan.lines.values()) for plan in plans):
         raise _empty(plans[0])
     told = {"merge": dict(merge_rule or {}), "warnings": [warning.to_dict() for warning in warnings]}
-    return [_write(plan, template, Path(out_dir), annotations, told) for plan in plans]
+    revisions = None if annotations is None else _revisions(annotations)
+    decided = _revisions(adjudications)
+    return [_write(plan, template, Path(out_dir), revisions, decided, told) for plan in plans]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +181,8 @@ def _write(
     plan: _Plan,
     template: TaskTemplate,
     folder: Path,
-    annotations: Iterable[Annotation] | None,
+    revisions: Revisions | None,
+    decided: Revisions,
     told: Mapping[str, Any],
 ) -> ExportResult:
     kind, dropped = plan.kind, plan.dropped
@@ -198,7 +215,7 @@ def _write(
         | {dropped_path.name: {"rows": len(dropped), "sha256": _sha256(dropped_path)}},
     }
     manifest = folder / f"{kind}.manifest.json"
-    write_text(manifest, _manifest(head, _trace(plan.rows.kept, plan.lines, annotations)))
+    write_text(manifest, _manifest(head, _trace(plan.rows.kept, plan.lines, revisions, decided)))
     return ExportResult(files, manifest, len(plan.rows.kept), yielding, dropped, counts)
 
 
@@ -243,11 +260,14 @@ def _empty(plan: _Plan) -> ExportError:
     return ExportError(f"there are no {plan.kind} rows: {why}; no file was written", remedy=remedy)
 
 
+def _revisions(annotations: Iterable[Annotation]) -> Revisions:
+    return {(a.record, a.annotator): a.revision for a in newest(annotations)}
+
+
 def _trace(
-    rows: Sequence[Row], lines: Mapping[str, Mapping[int, Line]], annotations: Iterable[Annotation] | None
+    rows: Sequence[Row], lines: Mapping[str, Mapping[int, Line]], revisions: Revisions | None, decided: Revisions
 ) -> list[dict[str, Any]]:
     """Where each row comes from: its line in every file, record, rule, people and the revisions of their answers."""
-    revisions = {(a.record, a.annotator): a.revision for a in newest(annotations or ())}
     places = {name: {index: line for line, index in enumerate(numbered, 1)} for name, numbered in lines.items()}
     traced = []
     for index, row in enumerate(rows):
@@ -257,12 +277,17 @@ def _trace(
             "source": row.source,
             "annotators": list(row.annotators),
         }
-        if annotations is not None:
+        if revisions is not None:
             trace["revisions"] = {
                 who: revisions[row.record, who] for who in row.annotators if (row.record, who) in revisions
             }
         if row.margin is not None:
             trace["margin"] = row.margin
+        if row.adjudicated:
+            trace["adjudicated"] = {
+                name: {who: decided.get((row.record, who)) for who in people}
+                for name, people in row.adjudicated.items()
+            }
         traced.append(trace)
     return traced
 

@@ -165,4 +165,6 @@ _SHAPES = {
     "values": _is_texts,
     "pairs": _is_pairs,
     "split": _is_names,
+    "adjudicated": lambda value: isinstance(value, bool),
+    "adjudicators": _is_answers,
 }

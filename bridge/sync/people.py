@@ -61,9 +61,7 @@ class People:
         """The pseudonym of a person, always the same within the campaign."""
         if name in self._known:
             return self._known[name]
-        if not self._key:
-            self._key = secrets.token_bytes(KEY_BYTES)
-            self._write(self._key_path, self._key.hex())
+        self._need_key()
         moved = self._moved.get(self._project, {})
         pseudonym = moved.get(name) or self._hashed(name)
         if name not in moved and pseudonym in moved.values():
@@ -74,6 +72,20 @@ class People:
             self._write(self._names_path, json.dumps(self.names, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
         self._known[name] = pseudonym
         return pseudonym
+
+    def lend(self, other: People) -> None:
+        """Let another campaign, in which nobody has a pseudonym yet, know the same people by the same pseudonyms."""
+        if other._key:
+            return
+        self._need_key()
+        other._need_key(self._key)
+        if self._project in self._moved:
+            other.move(self._moved[self._project])
+
+    def _need_key(self, key: bytes = b"") -> None:
+        if not self._key:
+            self._key = key or secrets.token_bytes(KEY_BYTES)
+            self._write(self._key_path, self._key.hex())
 
     def _hashed(self, name: str) -> str:
         return "a-" + hmac.new(self._key, name.encode(), hashlib.sha256).hexdigest()[:12]

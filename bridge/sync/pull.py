@@ -23,6 +23,7 @@ class PullResult:
     fills it in. ``note`` says where the cost came from, on a server that cannot list what changed. ``gone`` are keys of
     records that somebody deleted on the server, where that was noticed; ``exported`` are rows of training sets that
     were made before and rest on answers that have changed (see :func:`bridge.exporting.affected.affected`).
+    ``adjudication`` is the pull of the linked campaign, where there is one.
     """
 
     changes: Changes
@@ -33,6 +34,7 @@ class PullResult:
     note: str = ""
     gone: list[str] = field(default_factory=list)
     exported: list[dict[str, Any]] = field(default_factory=list)
+    adjudication: PullResult | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -44,6 +46,7 @@ class PullResult:
             "note": self.note,
             "gone": self.gone[:100],
             "exported": self.exported,
+            "adjudication": self.adjudication.to_dict() if self.adjudication else None,
         }
 
 

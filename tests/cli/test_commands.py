@@ -55,7 +55,8 @@ def answer(folder: Path, rating: Any, person: str = "ann@example.org") -> None:
 # -- in general
 
 COMMANDS = [
-    *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "export", "doctor", "templates"),
+    *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "adjudicate"),
+    *("export", "doctor", "templates"),
     *("adopt", "migrate", "serve"),
 ]
 

@@ -68,6 +68,7 @@ def test_nothing_answered_is_nothing_pulled(server: MemoryServer, store: Store) 
         "note": "",
         "gone": [],
         "exported": [],
+        "adjudication": None,
     }
 
 

@@ -1,0 +1,109 @@
+"""Putting what is unresolved into the linked campaign's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from bridge.adjudication.earlier import earlier_answers
+from bridge.adjudication.folder import (
+    FOLDER,
+    Answers,
+    Entry,
+    add,
+    ask_more,
+    asking,
+    begin,
+    entries,
+    extra_field,
+    row,
+    showing,
+    undecided,
+)
+from bridge.adjudication.result import AdjudicationResult
+from bridge.campaign_folder import CampaignFolder
+from bridge.errors import UsageError
+from bridge.merging import MergeResult
+from bridge.records import Record
+
+
+def prepare(
+    campaign: CampaignFolder,
+    linked: CampaignFolder | None,
+    records: Iterable[Record],
+    merged: MergeResult,
+    *,
+    title: Callable[[], str],
+    answers: Answers | None = None,
+    questions: Sequence[str] = (),
+    annotators_per_record: int | None = None,
+    no_quorum: bool = False,
+) -> AdjudicationResult:
+    """Write what is unresolved and not yet there into the linked campaign's folder; make it, if there is something.
+
+    Args:
+        campaign: whose records they are.
+        linked: its linked campaign, if there is one.
+        records: the campaign's.
+        merged: what people say about them, earlier decisions included.
+        title: what a new linked campaign is called on the server.
+        answers: ``hidden`` (as if nothing is said) or ``shown``.
+        questions: those to decide; all, if none is named.
+        annotators_per_record: how many people decide on each record; 1 for a new linked campaign.
+        no_quorum: also what too few people answered.
+
+    Raises:
+        UsageError: a linked campaign is there, and was made with other choices.
+    """
+    _check_choices(campaign, linked, answers, questions)
+    shows = answers == "shown"
+    if linked is not None:
+        template, shows = linked.template, bool(extra_field(campaign.template, linked.template))
+    else:
+        template = asking(campaign.template, questions or [question.name for question in campaign.template.questions])
+        template = showing(template) if shows else template
+    asked = [question.name for question in template.questions]
+    open_ = undecided(merged.unresolved, asked, no_quorum=no_quorum)
+    too_few = undecided(merged.unresolved, asked, no_quorum=True).keys() - open_.keys()
+    folder = campaign.folder / FOLDER
+    result = AdjudicationResult(folder, len(open_), len(too_few), shown=shows)
+    there: dict[str, Entry] = entries(folder) if linked is not None else {}
+    field = extra_field(campaign.template, template)
+    said = {case.record: case.answers for case in merged.kept if case.record in open_} if field else {}
+    rows = []
+    for record in records:
+        if record.key not in open_:
+            continue
+        more = {}
+        if field:
+            given = {name: said[record.key][name].annotators for name in asked if name in said[record.key]}
+            more = {field: earlier_answers(record, given, campaign.template)}
+        line = row(record, open_[record.key], template, there, more)
+        if line is not None:
+            rows.append(line)
+    result.added = len(rows)
+    if linked is None:
+        if rows:
+            begin(folder, campaign.config, template, rows, title(), annotators_per_record or 1)
+        return result
+    add(folder, rows)
+    if annotators_per_record not in (None, linked.config.annotators_per_record):
+        assert annotators_per_record is not None
+        ask_more(folder, annotators_per_record)
+    return result
+
+
+def _check_choices(
+    campaign: CampaignFolder, linked: CampaignFolder | None, answers: Answers | None, questions: Sequence[str]
+) -> None:
+    """Refuse to change what was chosen when the linked campaign was made: some were asked in that way already."""
+    if linked is None:
+        return
+    now: Answers = "shown" if extra_field(campaign.template, linked.template) else "hidden"
+    asked = [question.name for question in linked.template.questions]
+    remedy = f"leave the choice out, or move {linked.folder} away: then a new adjudication begins"
+    if answers is not None and answers != now:
+        raise UsageError(f"--answers {answers}: in this adjudication, earlier answers are {now}", remedy=remedy)
+    if questions and set(questions) != set(asked):
+        raise UsageError(
+            f"--question {', '.join(questions)}: this adjudication asks for {', '.join(asked)}", remedy=remedy
+        )

@@ -1,0 +1,71 @@
+"""The command that puts before others what people do not agree on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridge.cli.campaign import campaign_options, opened, rejected_lines
+from bridge.cli.output import report
+
+if TYPE_CHECKING:
+    from bridge.adjudication import AdjudicationResult
+
+
+@click.command()
+@click.option(
+    "--answers",
+    type=click.Choice(["hidden", "shown"]),
+    help="Whether adjudicators see, without names, what people answered; fixed by the first run. Default: hidden.",
+)
+@click.option(
+    "--question", "questions", multiple=True, metavar="NAME", help="Only this question; several times. Default: all."
+)
+@click.option("--include-no-quorum", is_flag=True, help="Also what too few people answered.")
+@campaign_options
+def adjudicate(
+    folder: str,
+    as_json: bool,
+    answers: Any,
+    questions: tuple[str, ...],
+    include_no_quorum: bool,
+    **flags: Any,
+) -> None:
+    """Push the records that people do not agree on as a linked campaign, for others to decide.
+
+    It lies in the folder adjudication/ of the campaign. `annobridge pull` brings its answers too, and they settle the
+    outcome in the merge. Running it again adds what became unresolved since. --annotators-per-record says how many
+    people decide on each record.
+
+    \b
+    Example:
+      annobridge adjudicate --answers shown
+    """
+    people = flags.pop("set__annotators_per_record")
+    with opened(folder, flags, quiet=as_json) as campaign:
+        result = campaign.adjudicate(
+            answers=answers, questions=questions, annotators_per_record=people, no_quorum=include_no_quorum
+        )
+    report(result.to_dict(), _lines(result), as_json=as_json, partial=not result.complete)
+
+
+def _lines(result: AdjudicationResult) -> list[str]:
+    few = f"{result.too_few:,} records have too few answers: --include-no-quorum puts these before adjudicators too"
+    unresolved = f"{result.unresolved:,} records are unresolved" if result.unresolved else "nothing is unresolved"
+    pushed = result.pushed
+    if pushed is None:
+        return [f"{unresolved}, so there is nothing to adjudicate", *([few] if result.too_few else [])]
+    lines = [
+        f"{unresolved}, {result.added:,} of them new in {result.folder}",
+        f"{pushed.sent:,} records sent, {pushed.present:,} were there already",
+        *rejected_lines(pushed.rejected, result.folder / "out" / "rejects.jsonl"),
+    ]
+    if pushed.reason:
+        lines += [f"not everything was sent: {pushed.reason}", "  remedy: run it again: it goes on from there"]
+    if result.too_few:
+        lines.append(few)
+    return [*lines, f"decide here: {pushed.project.url} (earlier answers are {'shown' if result.shown else 'hidden'})"]
+
+
+COMMANDS: list[click.Command] = [adjudicate]
