@@ -33,6 +33,7 @@ Place: TypeAlias = "tuple[str | int, ...]"
 _RESPONSE = re.compile(
     r"(response|completion|output|answer|summary|action_items|chosen|rejected|text|improved_\w+)(_[a-z]|_\d+)?"
 )
+_TRAINING = {"messages", "completion", "chosen", "rejected"}
 _PROMPT = re.compile(r"(prompt|instruction|input|question|system|transcript|context|messages|conversation)(_\d+)?")
 
 
@@ -45,30 +46,40 @@ def is_response(name: str) -> bool:
     return _RESPONSE.fullmatch(name) is not None
 
 
-def prompt_and_response(record: Record) -> tuple[str, str]:
-    """The texts of a record on the two sides of the task, with a blank line between several on one side.
+def sides(record: Record) -> tuple[list[str], list[str]]:
+    """The texts of a record on the two sides of the task: those of its prompt, and its responses.
 
     Fields are told apart by their names (:func:`is_response`). Of a conversation that ends with the assistant's turn,
-    that turn is the response, and what stands before it is the prompt.
+    that turn is the response, and what stands before it belongs to the prompt.
+
+    >>> sides(Record("r", {"prompt": "2 + 2?", "response_1": "4", "response_2": "Four."}))
+    (['2 + 2?'], ['4', 'Four.'])
+    >>> sides(Record("r", {"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}))
+    (['2 + 2?'], ['4'])
+    """
+    before: list[str] = []
+    after: list[str] = []
+    for name, value in record.fields.items():
+        if isinstance(value, str):
+            (after if is_response(name) else before).append(value)
+        elif value and value[-1]["role"] == "assistant":
+            after.append(value[-1]["content"])
+            # The two sides of a preference may each carry the whole conversation, which is one prompt and not two.
+            if value[:-1] and _contents(value[:-1]) not in before:
+                before.append(_contents(value[:-1]))
+        else:
+            (after if is_response(name) else before).append(_contents(value))
+    return before, after
+
+
+def prompt_and_response(record: Record) -> tuple[str, str]:
+    """The two sides of a record as one text each, with a blank line between several on one side.
 
     >>> prompt_and_response(Record("r", {"prompt": "2 + 2?", "response_1": "4", "response_2": "Four."}))
     ('2 + 2?', '4\\n\\nFour.')
-    >>> prompt_and_response(Record("r", {"messages": [
-    ...     {"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}))
-    ('2 + 2?', '4')
     """
-    before, after = [], []
-    for name, value in record.fields.items():
-        answered = not isinstance(value, str) and bool(value) and value[-1]["role"] == "assistant"
-        if is_response(name):
-            # A preference row may carry the whole conversation on both sides; only its last turn is the response.
-            after.append(value[-1]["content"] if answered and len(value) > 1 else _contents(value))  # type: ignore[index]
-        elif answered:
-            before.append(_contents(value[:-1]))
-            after.append(value[-1]["content"])  # type: ignore[index]
-        else:
-            before.append(_contents(value))
-    return "\n\n".join(filter(None, before)), "\n\n".join(filter(None, after))
+    prompts, responses = sides(record)
+    return "\n\n".join(filter(None, prompts)), "\n\n".join(filter(None, responses))
 
 
 def texts(record: Record, on: str = "both") -> str:
@@ -90,17 +101,13 @@ def texts(record: Record, on: str = "both") -> str:
 def attribute(record: Record, name: str) -> Any:
     """A value that a record carries beside its texts, or None: in its metadata, or as a suggestion for a question.
 
-    Training rows have their metadata in one column, ``metadata``, and that is looked through too.
-
     >>> attribute(Record("r", {"prompt": "?"}, metadata={"topic": "sums"}), "topic")
     'sums'
     >>> attribute(Record("r", {"prompt": "?"}, [Suggestion("rating", 4)]), "rating")
     4
     """
-    inner = record.metadata.get("metadata")
-    for place in (record.metadata, inner if isinstance(inner, Mapping) else {}):
-        if place.get(name) is not None:
-            return place[name]
+    if record.metadata.get(name) is not None:
+        return record.metadata[name]
     return next((suggestion.value for suggestion in record.suggestions if suggestion.question == name), None)
 
 
@@ -144,13 +151,14 @@ class Item:
                 self._put(row, name, value)
         for name in self.record.fields.keys() - record.fields.keys():
             self._remove(row, name)
-        if record.suggestions != self.record.suggestions:
+        if list(record.suggestions) != list(self.record.suggestions):
             row["suggestions"] = [suggestion.to_dict() for suggestion in record.suggestions]
-        changed = {
-            k: v for k, v in record.metadata.items() if k not in self.record.metadata or self.record.metadata[k] != v
-        }
-        if changed:
-            _beside_the_texts(row, self.places).update(changed)
+        before, after = self.record.metadata, record.metadata
+        for name in before.keys() - after.keys():
+            self._beside(row, name).pop(name, None)
+        for name, value in after.items():
+            if name not in before or before[name] != value:
+                self._beside(row, name)[name] = value
         return row
 
     def _put(self, row: dict[str, Any], name: str, value: FieldValue) -> None:
@@ -158,19 +166,29 @@ class Item:
         if isinstance(place, list) and not isinstance(value, str) and len(value) == len(place):
             for where, message in zip(place, value, strict=True):
                 _set(row, where, message["content"])
-        elif isinstance(place, list) or place is None:
-            whole: Place = ("fields", name) if self._is_record else (place[0][0],) if place else (name,)
-            _set(row, whole, value)
-        else:
+                _set(row, (*where[: where.index("content")], "role"), message["role"])
+        elif isinstance(place, tuple):
             _set(row, place, value)
+        else:
+            _set(row, ("fields", name) if self._is_record else (self._column(name),), value)
 
     def _remove(self, row: dict[str, Any], name: str) -> None:
-        place = self.places[name]
-        column = place[0][0] if isinstance(place, list) else place[0]
-        if self._is_record:
-            row["fields"].pop(name, None)
-        else:
-            row.pop(str(column), None)
+        (row["fields"] if self._is_record else row).pop(name if self._is_record else self._column(name), None)
+
+    def _column(self, name: str) -> str:
+        place = self.places.get(name) or (name,)
+        return str(place[0][0] if isinstance(place, list) else place[0])
+
+    def _beside(self, row: dict[str, Any], name: str) -> dict[str, Any]:
+        """Where a piece of metadata stands in a line, or goes. Trainers take unknown columns for data of their own, so
+        theirs are all in one."""
+        inner = row.get("metadata")
+        if isinstance(inner, dict) and (self._is_record or name in inner or name not in row):
+            return inner
+        if self._is_record or ({*self.places} & _TRAINING and name not in row):
+            row["metadata"] = {}
+            return row["metadata"]  # type: ignore[no-any-return]
+        return row
 
     @property
     def _is_record(self) -> bool:
@@ -183,15 +201,6 @@ def _set(row: dict[str, Any], place: Place, value: Any) -> None:
     for part in above:
         target = target[part]
     target[last] = value
-
-
-def _beside_the_texts(row: dict[str, Any], places: Mapping[str, Place | list[Place]]) -> dict[str, Any]:
-    """Where new metadata of a line goes. Trainers take unknown columns for data of their own, so theirs have one."""
-    if type(row.get("fields")) is dict or {*places} & {"messages", "completion", "chosen", "rejected"}:
-        if not isinstance(row.get("metadata"), dict):
-            row["metadata"] = {}
-        return row["metadata"]  # type: ignore[no-any-return]
-    return row
 
 
 def read_row(
@@ -218,11 +227,11 @@ def read_row(
             remedy="name the columns, such as --map prompt=question --map response=reply",
         )
     metadata = row.get("metadata")
-    if is_record:
-        metadata = metadata if isinstance(metadata, dict) else {}
-    else:
+    metadata = metadata if isinstance(metadata, dict) else {}
+    if not is_record:
         used = {place[0][0] if isinstance(place, list) else place[0] for place in places.values()}
-        metadata = {column: value for column, value in row.items() if column not in used}
+        used |= {"metadata"} if metadata else set()
+        metadata = {column: value for column, value in row.items() if column not in used} | metadata
     key = _key(row, metadata, is_record, id_column) or record_key(fields)
     return Item(number, row, Record(key, fields, _suggestions(row) if is_record else (), metadata), places)
 
@@ -271,7 +280,7 @@ def _field(name: str, place: Place, value: Any) -> tuple[FieldValue, Place | lis
 def _key(row: Mapping[str, Any], metadata: Mapping[str, Any], is_record: bool, id_column: str | None) -> str:
     """The key that a line brings along, or an empty text; rows that we exported name their record in the metadata."""
     if id_column is not None:
-        found = metadata.get(id_column) if is_record else row.get(id_column)
+        found = metadata.get(id_column) if is_record else row.get(id_column, metadata.get(id_column))
         if found is None:
             raise ValueRejected(f"{id_column}: missing, so there is no key", remedy="give every row an id")
         return check_key(found)
