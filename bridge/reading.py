@@ -309,7 +309,7 @@ class RecordReader:
 
     def _refuse_repetition(self, first: tuple[int, int | None], record: Record) -> None:
         line, content = first
-        if (record_key(record.fields) == record.key) if content is None else (_content_hash(record.fields) == content):
+        if (record.content == record.key) if content is None else (_content_hash(record.fields) == content):
             self.duplicates += 1
             raise ValueRejected(f"the same record as in line {line}", remedy="keep one of them")
         raise ValueRejected(

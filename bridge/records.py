@@ -87,6 +87,11 @@ class Record:
         if not self.key:
             object.__setattr__(self, "key", record_key(self.fields))
 
+    @property
+    def content(self) -> str:
+        """The hash of what the record says (:func:`record_key`), whatever its key is."""
+        return record_key(self.fields)
+
     def to_dict(self) -> dict[str, Any]:
         """The record as a line of ``records.jsonl``: ``{key, fields, suggestions, metadata}``."""
         return {

@@ -273,7 +273,7 @@ def _store(
     for one in found:
         place = places[one.id]
         # The key says what was judged if it is the hash; a key of the user's own does not.
-        content = record_key(place.record.fields) if place.record else place.key
+        content = place.record.content if place.record else place.key
         extra = {} if content == place.key else {"content": content}
         annotations = tuple(replace(a, record=place.key, source={**a.source, **extra}) for a in one.annotations)
         result.dropped += [case for a in annotations for case in _cannot_count(a, place, template)]

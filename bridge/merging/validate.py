@@ -10,7 +10,7 @@ from typing import Any, Literal
 from bridge.annotations import Annotation
 from bridge.errors import ValueRejected
 from bridge.questions import LabelQuestion, MultiLabelQuestion, Question, SpanQuestion
-from bridge.records import FieldValue, Record, Value, record_key
+from bridge.records import FieldValue, Record, Value
 from bridge.templates import TaskTemplate, condition_text
 from bridge.text import same_text
 
@@ -63,7 +63,7 @@ def why_not(annotation: Annotation, record: Record | None = None) -> str:
     if annotation.deleted:
         return "deleted"
     judged = annotation.source.get("content")
-    if judged and record and judged != record.key and judged != record_key(record.fields):
+    if judged and record and judged != record.key and judged != record.content:
         return "changed"
     return annotation.status
 

@@ -25,7 +25,7 @@ from bridge.errors import (
     UnknownOutcome,
     ValueRejected,
 )
-from bridge.records import Record, record_key, wire_id
+from bridge.records import Record, wire_id
 from bridge.servers.answers import why_not
 from bridge.servers.argilla_answers import items_of, names_of
 from bridge.servers.argilla_dataset import LOOKUP_SIZE, Dataset
@@ -213,7 +213,7 @@ class Argilla(Dataset):
             there = held.get(record.key)
             why = why_unchangeable(record, there=there is not None)
             try:
-                if why is None and there and listed(there)[1].content != record_key(record.fields):
+                if why is None and there and listed(there)[1].content != record.content:
                     items[record.key] = self._item(record)
                 outcomes[record.key] = why or Outcome(record.key, "accepted", remote_id=str(there and there["id"]))
             except ValueRejected as error:

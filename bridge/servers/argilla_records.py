@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.errors import ValueRejected
 from bridge.questions import SpanQuestion
-from bridge.records import Record, record_key, wire_id
+from bridge.records import Record, wire_id
 from bridge.servers.argilla_kinds import to_suggestions
 from bridge.servers.argilla_texts import shown_agent, shown_field
 from bridge.servers.protocol import Remote
@@ -40,7 +40,7 @@ def item_of(record: Record, template: TaskTemplate, repeats: int = 0) -> dict[st
             except ValueRejected as error:
                 raise ValueRejected(f"{name}: {error.reason}", remedy=error.remedy) from None
     metadata = {"bridge_key": record.key}
-    content = record_key(record.fields)
+    content = record.content
     if content != record.key:
         # The record has a key of the user's own, which does not say what people were shown.
         metadata["bridge_content"] = content

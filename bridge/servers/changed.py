@@ -11,7 +11,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from bridge.annotations import utc
-from bridge.records import Record, record_key
+from bridge.records import Record
 from bridge.servers.protocol import Outcome
 
 
@@ -60,7 +60,7 @@ def why_unchangeable(record: Record, *, there: bool) -> Outcome | None:
     """
     if not there:
         return Outcome(record.key, "rejected", "the record is not there", "push it first")
-    if record.key == record_key(record.fields):
+    if record.key == record.content:
         reason = "its key is the hash of its text, so with another text it is another record"
         return Outcome(record.key, "rejected", reason, "give records keys of your own to change their texts later")
     return None

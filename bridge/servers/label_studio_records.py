@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.records import FieldValue, Record, record_key, wire_id
+from bridge.records import FieldValue, Record, wire_id
 from bridge.servers.label_studio_kinds import to_regions
 from bridge.servers.shown import line_feeds, one_line_break
 from bridge.templates import TaskTemplate
@@ -32,7 +32,7 @@ def task_of(record: Record, template: TaskTemplate, repeats: int = 0) -> dict[st
     data["bridge_id"] = wire_id(record.key)
     if data["bridge_id"] != record.key:
         data["bridge_key"] = record.key
-    content = record_key(record.fields)
+    content = record.content
     if content != record.key:
         # The record has a key of the user's own, which does not say what people were shown.
         data["bridge_content"] = content

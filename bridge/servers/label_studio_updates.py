@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bridge.errors import NotFound, Refused
-from bridge.records import Record, record_key, wire_id
+from bridge.records import Record, wire_id
 from bridge.servers.changed import gone_by, unfinished, why_unchangeable
 from bridge.servers.http import Client
 from bridge.servers.label_studio_tasks import pages, rule
@@ -40,7 +40,7 @@ def due(
         theirs = held.get(wire_id(record.key), [])
         why = why_unchangeable(record, there=bool(theirs))
         outcomes[record.key] = why or Outcome(record.key, "accepted", remote_id=str(theirs[0]["id"]))
-        content = record_key(record.fields)
+        content = record.content
         if why is None:
             old = [task for task in theirs if task["data"].get("bridge_content", record.key) != content]
             texts |= {task["id"]: data_of(record) for task in old}

@@ -184,7 +184,7 @@ class MemoryServer:
         answers = Counter(annotation["source"]["task"] for annotation in self._held.annotations.values())
         held = ((id_, self._held.records[id_]) for id_ in ids)
         return [
-            (record["key"], Remote(id_, len(record["suggestions"]), answers[id_], record_key(record["fields"])))
+            (record["key"], Remote(id_, len(record["suggestions"]), answers[id_], _content(record)))
             for id_, record in held
         ]
 
@@ -215,7 +215,7 @@ class MemoryServer:
             why = why_unchangeable(record, there=bool(there))
             outcomes.append(why or Outcome(record.key, "accepted", remote_id=there[0].id))
             for remote in there if why is None else ():
-                if remote.content != record_key(record.fields):
+                if remote.content != record.content:
                     now = self._now()
                     self._held.records[remote.id] = {**json.loads(json.dumps(self._shown(record))), "changed": now}
                     if self.capabilities.incremental:
@@ -248,7 +248,8 @@ class MemoryServer:
         suggested = {suggestion.question for suggestion in record.suggestions}
         texts = self._template.prefilled(record) if self._template else {}
         started = [Suggestion(name, text, agent="annobridge") for name, text in texts.items() if name not in suggested]
-        return {**body, "suggestions": [*body.get("suggestions", ()), *(text.to_dict() for text in started)]}
+        suggestions = [*body.get("suggestions", ()), *(text.to_dict() for text in started)]
+        return {**body, "content": record.content, "suggestions": suggestions}
 
     def finish(self) -> int:
         """Nothing is kept twice here."""
@@ -274,7 +275,7 @@ class MemoryServer:
 
     def _read(self, annotation: Annotation) -> Annotation:
         record = self._held.records[annotation.source["task"]]
-        content = judged(record_key(record["fields"]), record.get("changed", ""), annotation.updated_at)
+        content = judged(_content(record), record.get("changed", ""), annotation.updated_at)
         return replace(annotation, source={**annotation.source, "content": content})
 
     def progress(self) -> Progress:
@@ -412,3 +413,8 @@ class MemoryServer:
             projects = {title: vars(held) for title, held in self._projects.items()}
             state = {"last": self._last, "accounts": sorted(self._accounts), "projects": projects}
             write_text(self._path, json.dumps(state))
+
+
+def _content(held: Mapping[str, Any]) -> str:
+    """The hash that a record came with; files of earlier versions have none."""
+    return str(held.get("content") or record_key(held["fields"]))

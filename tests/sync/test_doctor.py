@@ -105,7 +105,7 @@ def test_what_another_machine_sent_is_noted(ward: Ward) -> None:
 
 
 def test_a_text_that_changed_on_the_server_is_noted(ward: Ward) -> None:
-    ward.server._held.records["r3"]["fields"]["response"] = "edited there"
+    ward.server._held.records["r3"]["content"] = "the hash of another text"
     assert ward.kinds() == ["changed"]
     assert ward.repair().healthy
 
