@@ -1,0 +1,33 @@
+"""The compiled kernel is there for these tests, even in a checkout that was not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from bridge.curate import kernel
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="session")
+def hatch_build() -> ModuleType:
+    """The build hook, as the build tool loads it."""
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(hatch_build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Compiled from the source that is tested, so that nobody tests the library of yesterday."""
+    target = tmp_path_factory.mktemp("kernel") / "_kernel.so"
+    assert hatch_build.compile_kernel(target) == ""
+    kernel.LIBRARY = target
+    kernel.library.cache_clear()
