@@ -117,7 +117,7 @@ class Dataset(Workspace):
         mark = {
             "format": 1,
             "template": template.name,
-            "schema": template.fingerprint,
+            "schema": project.fingerprint,
             "repeats": project.repeats,
         }
         body = {
@@ -171,12 +171,7 @@ class Dataset(Workspace):
                 remedy="choose another project name in campaign.yaml (or --project); to take it over, or to refresh "
                 "a campaign that did: annobridge adopt",
             )
-        if mark.get("schema") != project.template.fingerprint:
-            raise Conflict(
-                f"{where} was made from another template or another version of it ({mark.get('template')}, schema "
-                f"{mark.get('schema')}; now {project.template.name}, {project.template.fingerprint})",
-                remedy="use the template that the dataset was made from, or another project name",
-            )
+        project.check_mark(where, mark.get("template"), mark.get("schema"))
         if project.repeats > int(mark["repeats"]):
             raise Conflict(
                 f"{where} was made for {mark['repeats']} repeated fields, and a record has {project.repeats}; Argilla "

@@ -144,7 +144,7 @@ class LabelStudio:
 
     def _settings(self, project: Project, repeats: int) -> dict[str, Any]:
         template = project.template
-        mark = f"[annobridge/1 template={template.name} schema={template.fingerprint} repeats={repeats}]"
+        mark = f"[annobridge/1 template={template.name} schema={project.fingerprint} repeats={repeats}]"
         return {
             "title": project.title,
             # People see the description in the list of projects; the mark tells us that the project is ours.
@@ -166,12 +166,7 @@ class LabelStudio:
     def _adopt(self, found: Mapping[str, Any], project: Project, *, change: bool) -> RemoteProject:
         mark = our_mark(found)
         assert mark is not None
-        if mark[2] != project.template.fingerprint:
-            raise Conflict(
-                f"{self._http.origin}: project {project.title!r} was made from another template or another version "
-                f"of it ({mark[1]}, schema {mark[2]}; now {project.template.name}, {project.template.fingerprint})",
-                remedy="use the template that the project was made from, or another project name",
-            )
+        project.check_mark(f"{self._http.origin}: project {project.title!r}", mark[1], mark[2])
         self._id = str(found["id"])
         self._no_skips_at = time.monotonic() if found.get("skipped_annotations_number") == 0 else -math.inf
         wanted = self._settings(project, max(project.repeats, int(mark[3])))

@@ -135,17 +135,13 @@ class MemoryServer:
             if not create:
                 raise NotFound(f"memory: there is no project {project.title!r}", remedy="run `annobridge push` first")
             held = self._projects[project.title] = _Held(
-                project.template.fingerprint,
+                project.fingerprint,
                 project.annotators_per_record,
                 project.repeats,
                 # Two servers made in one moment are two servers all the same.
                 born=f"{self._clock().strftime(_TIME)} {uuid.uuid4().hex[:8]}",
             )
-        elif held.schema != project.template.fingerprint:
-            raise Conflict(
-                f"memory: project {project.title!r} was made from another template or another version of it",
-                remedy="use the template that the project was made from, or another project name",
-            )
+        project.check_mark(f"memory: project {project.title!r}", project.template.name, held.schema)
         if project.repeats > held.repeats and not self.capabilities.grows:
             raise Conflict(
                 f"memory: project {project.title!r} was made for {held.repeats} repeated fields, and a record has "

@@ -7,11 +7,13 @@ point group ``annobridge.servers``.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bridge.annotations import Annotation
+from bridge.errors import Conflict
 from bridge.records import Record
 
 if TYPE_CHECKING:
@@ -66,13 +68,47 @@ class Capabilities:
 class Project:
     """What a campaign wants on the server.
 
-    ``repeats`` is how many instances of a repeated field the project must be able to show.
+    ``repeats`` is how many instances of a repeated field the project must be able to show; ``variant`` is how records
+    are presented, where they are not shown as they are (:attr:`bridge.presenting.Presentation.variant`).
     """
 
     title: str
     template: TaskTemplate
     annotators_per_record: int = 1
     repeats: int = 0
+    variant: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """What gives answers in this project their meaning, for the mark of ours that a server keeps.
+
+        >>> from bridge.templates import load_template
+        >>> Project("Sums", load_template("rating")).fingerprint == load_template("rating").fingerprint
+        True
+        """
+        if not self.variant:
+            return self.template.fingerprint
+        return hashlib.sha256(f"{self.template.fingerprint} {self.variant}".encode()).hexdigest()[:16]
+
+    def check_mark(self, where: str, template: object, fingerprint: object) -> None:
+        """Refuse a project in which answers mean something else.
+
+        Args:
+            where: names the project.
+            template: the name of the template in the mark that the server keeps.
+            fingerprint: what stands there for this project's.
+
+        Raises:
+            Conflict: it is of another template, or presents records otherwise.
+        """
+        if fingerprint == self.fingerprint:
+            return
+        marks = f"{template}, schema {fingerprint}; now {self.template.name}, {self.fingerprint}"
+        raise Conflict(
+            f"{where} was made from another template or another version of it, or with other settings of `blind` or "
+            f"`anchoring` ({marks})",
+            remedy="use the template and the settings that it was made with, or another project name",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +211,7 @@ class Server(Protocol):
 
         Raises:
             NotFound: it is not there and ``create`` is false.
-            Conflict: something of that title is there, but made by hand or from another template.
+            Conflict: something of that title is there, but made by hand, or with another fingerprint.
         """
         ...
 
