@@ -40,7 +40,8 @@ svg text { fill: var(--soft); font: 12px system-ui, sans-serif; } svg text.name 
 .mark { stroke: var(--ink); stroke-dasharray: 3 3; }
 svg text.marked { fill: var(--ink); font-weight: 600; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13px; margin-top: 8px; }
-th, td { text-align: right; padding: 3px 5px; white-space: nowrap; border-top: 1px solid var(--line); font-weight: 400; }
+th, td { text-align: right; padding: 3px 5px; border-top: 1px solid var(--line); font-weight: 400;
+  white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } thead th { color: var(--soft); border: 0; }
 details { margin-top: 8px; } summary { cursor: pointer; color: var(--soft); font-size: 13px; }
 .key { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin: 0 4px 0 12px; }
