@@ -11,17 +11,19 @@ from bridge.errors import ValueRejected
 from bridge.merging.consensus import MergeResult, Unresolved
 from bridge.merging.merged import Merged, MergedAnswer
 from bridge.questions import Question, TextQuestion
+from bridge.records import Value
 from bridge.templates import TaskTemplate
 
 UNRESOLVED = ("tie", "no_quorum")
-"""Outcomes that somebody else may decide."""
+"""Outcomes of answers that are not one answer."""
 
 
 def settle(result: MergeResult, decided: MergeResult, template: TaskTemplate, *, project: str = "") -> MergeResult:
     """A merge in which the adjudicators' answers stand wherever people did not agree.
 
-    What people agreed on is never overruled, and an answer that nobody gave stays away. A settled answer is ``agreed``;
-    its ``details`` say that it is ``adjudicated`` and who the ``adjudicators`` are, with the answer of each. ``n``,
+    What people agreed on is never overruled. What none of them answered is taken from the adjudicators where the
+    template demands an answer, such as a rewrite of what they decided to be bad. A settled answer is ``agreed``; its
+    ``details`` say that it is ``adjudicated`` and who the ``adjudicators`` are, with the answer of each. ``n``,
     ``votes`` and ``annotators`` stay those of the people before, ``support`` counts those of them who said the same.
     Texts are the exception: their ``values`` are what the adjudicators wrote. Where the adjudicators do not agree
     either, the question stays unresolved, with both reasons.
@@ -50,19 +52,27 @@ def settle(result: MergeResult, decided: MergeResult, template: TaskTemplate, *,
     contested = 0
     for merged in result.kept:
         answers = dict(merged.answers)
-        for name, answer in merged.answers.items():
-            if answer.outcome not in UNRESOLVED:
-                continue
-            decision = decisions.get(merged.record, {}).get(name)
-            if decision is not None and decision.outcome != "abstained" and name in questions:
-                answer = answers[name] = _decide(questions[name], answer, decision)
-                contested += answer.outcome in UNRESOLVED
-            if answer.outcome in UNRESOLVED:
-                unresolved.append(Unresolved(merged.record, name, answer.reason, answer.outcome))
-            else:
-                settled[merged.record] += 1
+        decided_here = {
+            name: decision
+            for name, decision in decisions.get(merged.record, {}).items()
+            if name in questions and name in answers and decision.outcome != "abstained"
+        }
+        for name, decision in decided_here.items():
+            if answers[name].outcome in UNRESOLVED:
+                answers[name] = _decide(questions[name], answers[name], decision)
+                settled[merged.record] += answers[name].outcome == "agreed"
+                contested += answers[name].outcome != "agreed"
+        for name, decision in decided_here.items():
+            if answers[name].outcome == "abstained" and questions[name].is_required(_values(answers)):
+                answers[name] = _decide(questions[name], answers[name], decision)
+                settled[merged.record] += answers[name].outcome == "agreed"
+        unresolved += [
+            Unresolved(merged.record, name, answer.reason, answer.outcome)
+            for name, answer in answers.items()
+            if answer.outcome in UNRESOLVED
+        ]
         kept.append(Merged(merged.record, answers))
-    said = {"records": len(settled), "questions": settled.total(), "unsettled": contested, "project": project}
+    said = {"records": len(+settled), "questions": settled.total(), "unsettled": contested, "project": project}
     return replace(
         result,
         kept=kept,
@@ -74,11 +84,15 @@ def settle(result: MergeResult, decided: MergeResult, template: TaskTemplate, *,
     )
 
 
+def _values(answers: Mapping[str, MergedAnswer]) -> dict[str, Value]:
+    return {name: answer.value for name, answer in answers.items() if answer.value is not None}
+
+
 def _decide(question: Question, answer: MergedAnswer, decision: MergedAnswer) -> MergedAnswer:
     why = decision.reason if decision.outcome in UNRESOLVED else _misfit(question, decision)
     details: dict[str, Any] = {**answer.details, "adjudicators": dict(decision.annotators)}
     if why:
-        return replace(answer, reason=f"{answer.reason}; adjudicators: {why}", details=details)
+        return replace(answer, reason="; ".join(filter(None, (answer.reason, f"adjudicators: {why}"))), details=details)
     if isinstance(question, TextQuestion):
         details |= decision.details
     support = sum(given == decision.value for given in answer.annotators.values())

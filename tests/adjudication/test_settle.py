@@ -75,9 +75,19 @@ def test_too_few_answers_are_settled_too() -> None:
     assert (rating.outcome, rating.value, rating.n, rating.details["mean"]) == ("agreed", 5, 1, 2)
 
 
+def test_a_rewrite_that_follows_from_a_decision_is_taken_though_nobody_was_asked_for_one_before() -> None:
+    people = [said("ann", rating=4), said("bo", rating=5)]
+    text = answer(settled(people, [said("cy", rating=1, improved_response="4")]), "improved_response")
+    assert (text.outcome, text.value, text.n, text.details["adjudicators"]) == ("agreed", "4", 0, {"cy": "4"})
+
+
+def test_a_rewrite_of_what_people_agreed_to_be_good_is_not_taken() -> None:
+    decision = [said("cy", rating=1, label="correct", improved_response="4")]
+    assert answer(settled(SPLIT, decision), "improved_response").outcome == "abstained"
+
+
 def test_what_nobody_answered_stays_unanswered() -> None:
-    people = [said("ann", rating=4), said("bo", rating=2)]
-    assert answer(settled(people, [said("cy", rating=4, label="correct")]), "label").outcome == "abstained"
+    assert answer(settled(SPLIT, [said("cy", label="harmful")]), "improved_response").outcome == "abstained"
 
 
 def test_adjudicators_who_contradict_each_other_settle_nothing_and_their_reason_is_named() -> None:
@@ -209,6 +219,7 @@ def test_what_was_agreed_never_changes_and_only_agreement_settles(
 ) -> None:
     before = merge(people, REVIEW, quorum=quorum)
     decided = merge(deciding, REVIEW)
+    demanded = {question.name: question.required for question in REVIEW.questions}
     after = settle(before, decided, REVIEW)
     decisions = {merged.record: merged.answers for merged in decided.kept}
     assert [merged.record for merged in after.kept] == [merged.record for merged in before.kept]
@@ -217,10 +228,12 @@ def test_what_was_agreed_never_changes_and_only_agreement_settles(
             now = new.answers[name]
             assert now.annotators == was.annotators
             assert now.n == was.n
-            if was.outcome in ("agreed", "abstained"):
+            if was.outcome == "agreed":
                 assert now == was
             else:
                 decision = decisions.get(old.record, {}).get(name, MergedAnswer("abstained"))
+                if was.outcome == "abstained" and not demanded[name]:
+                    continue
                 assert (now.outcome == "agreed") == (decision.outcome == "agreed")
                 assert now.value == (decision.value if decision.outcome == "agreed" else None)
     open_ = {(m.record, name) for m in after.kept for name, a in m.answers.items() if a.outcome in ("tie", "no_quorum")}
