@@ -214,8 +214,8 @@ class RatingQuestion(_Question):
     """
 
     type: Literal["rating"]
-    min: int = Field(1, ge=0, le=9)
-    max: int = Field(5, ge=1, le=10)
+    min: int = Field(1, ge=0, le=99)
+    max: int = Field(5, ge=1, le=100)
     labels: dict[int, Title] = {}
 
     @model_validator(mode="after")

@@ -49,6 +49,7 @@ CAPABILITIES = Capabilities(
     unique_keys=False,
     incremental=True,
     drafts=False,
+    options={"rating": (2, 11)},
     requests_per_update=2,
 )
 
