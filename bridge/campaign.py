@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from bridge.adjudication import FOLDER, AdjudicationResult, Answers, decided, decided_records, prepare, settled, title
-from bridge.annotations import Annotation, newest
+from bridge.annotations import newest
 from bridge.campaign_folder import CampaignFolder
 from bridge.config import FILE_NAME, ServerConfig
 from bridge.errors import InputError, LedgerError, NotFound, OtherProject, UsageError
@@ -19,8 +20,9 @@ from bridge.exporting.affected import affected
 from bridge.files import write_lines, write_text
 from bridge.merging import MergeResult, merge
 from bridge.migration import MigrationResult, Side, migrate, moved
-from bridge.problems import PROBLEMS, check_changed, write_merged
-from bridge.records import Record, record_key
+from bridge.presenting.controls import judged, weights
+from bridge.problems import PROBLEMS, check_changed, with_lost, write_merged
+from bridge.records import Record
 from bridge.results import StatusResult, per_person
 from bridge.servers.protocol import Server
 from bridge.sync.doctor import Diagnosis, examine, other_server
@@ -69,18 +71,24 @@ class Campaign(CampaignFolder):
         """
         project = self._project()
         reader = self._rows()
+        mixed, records = self._among(reader)
         with self.state.alone("plan") as ledger, self._connected(project) as server:
             try:
                 remote = server.ensure(project, create=False)
             except NotFound:
-                result = plan(server, None, self._counted(reader))
+                result = plan(server, None, self._counted(records))
             else:
                 target = ledger.target(*self._place, remote)
+                self._note_presentation(ledger)
                 reconcile(server, target, remote)
-                counted = self._counted(reader)
+                counted = self._counted(records)
                 result = plan(server, target, counted, on_change=on_change, recreate=recreate)
                 result.project = remote.id
         result.rejected, result.left_out = reader.rejects, reader.left_out
+        result.controls, result.controls_missing = mixed.controls, mixed.missing
+        result.conflicts, result.gone, result.unknown = map(
+            self._named, (result.conflicts, result.gone, result.unknown)
+        )
         return result
 
     def push(self, *, on_change: OnChange | None = None, recreate: bool = False) -> PushResult:
@@ -101,18 +109,25 @@ class Campaign(CampaignFolder):
         """
         checked = self._check(keep=KEEP)
         project = self._project(checked.repeats)
+        mixed, records = self._among(self._rows() if checked.kept is None else checked.kept)
         with self.state.alone("push") as ledger, self._connected(project) as server:
             result = push(
                 server,
                 project,
-                self._rows() if checked.kept is None else checked.kept,
+                records,
                 ledger=ledger,
                 place=self._place,
                 on_change=on_change,
                 recreate=recreate,
-                tick=lambda done: self._progress("pushing", done, checked.records),
+                tick=lambda done: self._progress("pushing", done, checked.records + mixed.controls),
             )
-        refused = result.rejected
+            self._note_presentation(ledger)
+        result.controls, result.controls_missing = mixed.controls, mixed.missing
+        result.changed, result.gone, result.doubled, result.unknown = map(
+            self._named, (result.changed, result.gone, result.doubled, result.unknown)
+        )
+        names = self._named(reject.key for reject in result.rejected)
+        refused = [replace(reject, key=name) for reject, name in zip(result.rejected, names, strict=True)]
         result.rejected = [*checked.rejects, *refused]
         result.left_out, result.reordered = checked.left_out, checked.reordered
         if refused:
@@ -138,6 +153,7 @@ class Campaign(CampaignFolder):
         with self.state.alone("pull") as ledger, self._connected(project) as server:
             remote = server.ensure(project, create=False)
             target = ledger.target(*self._place, remote, use=True)
+            self._note_presentation(ledger)
             gone: list[str] = []
             if remote.records is not None and remote.records < target.count("sent") + target.extra:
                 # Records were deleted there, which no list of changes tells.
@@ -153,14 +169,17 @@ class Campaign(CampaignFolder):
                 ledger=ledger,
             )
             target.pulled(result.cursor)
-            result.gone = gone
+            result.gone = self._named(gone)
             if result.records:
+                answers, lost = self._undone(newest(feedback.of(result.records)))
+                result.records = [*dict.fromkeys(answer.record for answer in answers)]
                 result.problems = check_changed(
-                    newest(feedback.of(result.records)),
+                    answers,
                     self.template,
-                    self.records,
+                    lambda: chain(self.records(), self._controls_there().records),
                     self.out / PROBLEMS,
                     self.config.merge.labels,
+                    lost,
                 )
                 result.exported = affected(self._exported_to(ledger), result.records)
         linked = self.adjudication
@@ -180,10 +199,12 @@ class Campaign(CampaignFolder):
             progress = server.progress()
         with self.state.reading() as ledger:
             target = ledger.target(*self._place, remote) if ledger.path else None
+            if target:
+                self._note_presentation(ledger)
             unsettled = target.count("sending", "unknown") if target else 0
             last_pull, pulled_at = (target.cursor, target.pulled_at) if target else (None, None)
             busy, since = ledger.holder() or ("", 0)
-        annotations = self.annotations()
+        annotations = self._stored()
         given = [a.updated_at for a in annotations if a.status == "submitted" and not a.deleted]
         left = progress.records * self.config.annotators_per_record - len(given)
         result = StatusResult(
@@ -192,7 +213,7 @@ class Campaign(CampaignFolder):
             per_person(annotations),
             last_pull.split(" ")[0] if last_pull else last_pull,
             pulled_at,
-            self._unresolved(annotations),
+            self._unresolved(),
             pace(given, left, datetime.fromtimestamp(self.state.clock.time(), UTC)),
             unsettled,
             f"{busy}, since {since:.0f} s" if busy else "",
@@ -203,9 +224,9 @@ class Campaign(CampaignFolder):
                 result.adjudication = linked.status()
         return result
 
-    def _unresolved(self, annotations: Sequence[Annotation]) -> int:
+    def _unresolved(self) -> int:
         with suppress(InputError):  # the file may be elsewhere today
-            return len({case.record for case in self._merged(annotations, self.records()).unresolved})
+            return len({case.record for case in self._merged(self.records()).unresolved})
         return 0
 
     def doctor(self, *, repair: bool = False, rebuild: bool = False) -> Diagnosis:
@@ -226,9 +247,9 @@ class Campaign(CampaignFolder):
             self._set_aside_if_unusable()
         suggested: dict[str, str] = {}
         with suppress(InputError):  # the file may be elsewhere today
-            for record in self.records():
+            for record in self.shown():
                 if record.suggestions or self.template.prefilled(record):
-                    suggested[record.key] = record_key(record.fields)
+                    suggested[record.key] = record.content
         with self.state.alone("doctor") as ledger, self._connected(project) as server:
             remote = server.ensure(project, create=False)
             if rebuild:
@@ -240,14 +261,16 @@ class Campaign(CampaignFolder):
                 target = ledger.target(*self._place, remote)
             except OtherProject as error:
                 return other_server(error)
+            self._note_presentation(ledger)
             diagnosis, found = examine(server, target, suggested)
             if repair and any(finding.mendable for finding in diagnosis.findings):
                 # Bringing the project up to date mends its search index too.
                 server.ensure(self._project(self.check().repeats), create=True)
-                carry_out(server, target, diagnosis, found, self.records())
+                carry_out(server, target, diagnosis, found, self.shown())
                 diagnosis = replace(examine(server, target, suggested)[0], repaired=diagnosis.repaired)
             if rebuild:
                 diagnosis.repaired.insert(0, "made the ledger anew from the server")
+        diagnosis.findings = [replace(found, keys=tuple(self._named(found.keys))) for found in diagnosis.findings]
         return diagnosis
 
     def _set_aside_if_unusable(self) -> None:
@@ -262,18 +285,23 @@ class Campaign(CampaignFolder):
         return self._merge(self._counted(self.records()))
 
     def _merge(self, records: Iterable[Record]) -> MergeResult:
-        result = self._merged(self.annotations(), records)
+        result = self._merged(records)
         write_merged(result, self.out / "merged.jsonl")
         return result
 
-    def _merged(self, annotations: Sequence[Annotation], records: Iterable[Record]) -> MergeResult:
+    def _merged(self, records: Iterable[Record]) -> MergeResult:
         """Everybody's answers as one, and where people do not agree, what adjudicators decided."""
+        everything, lost = self._undone(self._stored())
+        annotations = [annotation for annotation in everything if annotation.record not in self.controls]
+        settings = self._merging()
+        if self.config.merge.weights == "controls":
+            right = judged(self._controls_there(), everything, self.template)
+            settings["weights"] = weights(right, {annotation.annotator for annotation in annotations})
         linked = self.adjudication
-        if linked is None:
-            return merge(annotations, self.template, records, **self._merging())
-        known = list(records)
-        result = merge(annotations, self.template, known, **self._merging())
-        return settled(linked, result, self.template, known, self._merging())
+        known = list(records) if linked else records
+        result = merge(annotations, self.template, known, **settings)
+        result = replace(result, problems=with_lost(result.problems, lost)) if lost else result
+        return settled(linked, result, self.template, list(known), settings) if linked else result
 
     @property
     def adjudication(self) -> Campaign | None:
@@ -417,6 +445,7 @@ class Campaign(CampaignFolder):
         path = self.folder / FILE_NAME
         before = path.read_text(encoding="utf-8")
         after, config = moved(before, str(path), to, project or self.config.project)
+        self._check_presentation()
         old, checked = self._side(self._project()), self.check()
         title = replace(self._project(checked.repeats), title=config.project)
         new = Side(config.server, title, self.state.folder, server)
@@ -428,7 +457,7 @@ class Campaign(CampaignFolder):
             result = migrate(
                 old,
                 new,
-                list(self.records()),
+                list(self.shown()),
                 self.state.folder / "feedback.jsonl",
                 ledger=ledger,
                 quorum=self.config.merge.quorum,

@@ -10,17 +10,22 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from bridge.annotations import Annotation, newest
 from bridge.config import FILE_NAME, CampaignConfig, load_config
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, ValueRejected
 from bridge.files import Reject, write_lines
 from bridge.keys import origin
+from bridge.merging import Problem
 from bridge.migration import Side
+from bridge.presenting import Blind, Controls, Hiding, Mixed, Presentation, read_controls
+from bridge.problems import unknown_order
 from bridge.reading import RecordReader, read_records
-from bridge.records import Record, record_key
+from bridge.records import Record
 from bridge.results import CheckResult, Progressing, check, silent
 from bridge.servers import connect
 from bridge.servers.protocol import Project, Server
@@ -31,6 +36,9 @@ from bridge.sync.ledger import Ledger
 from bridge.sync.people import People
 from bridge.sync.plan import new_key
 from bridge.templates import TaskTemplate, load_template
+
+PRESENTATION = "presentation"
+"""The note in the ledger: how records are presented in the project that was worked with last."""
 
 
 class CampaignFolder:
@@ -62,6 +70,7 @@ class CampaignFolder:
             )
         self.config: CampaignConfig = load_config(path, flags)
         self.template: TaskTemplate = self._load_template()
+        self.presentation = self._load_presentation(path)
         self.state = State(self.folder / ".annobridge")
         self.out = self.folder / "out"
         self._server = server
@@ -71,21 +80,67 @@ class CampaignFolder:
         name = self.config.template
         return load_template(self.folder / name if name.endswith((".yaml", ".yml")) else name)
 
+    def _load_presentation(self, path: Path) -> Presentation:
+        config = self.config
+        try:
+            blind = Blind.of(self.template, config.blind.seed) if config.blind else None
+        except ValueRejected as error:
+            raise ConfigError(f"{path}: blind: {error.reason}", remedy=error.remedy) from None
+        hiding = Hiding(config.anchoring.share, config.anchoring.seed) if config.anchoring else None
+        return Presentation(blind, hiding, config.merge.labels)
+
+    @cached_property
+    def controls(self) -> Controls:
+        """The control items, under the keys that they have in their file; none where the campaign has none.
+
+        Raises:
+            InputError: their file cannot be read, or one of them is wrong.
+        """
+        config, where = self.config.controls, self.config.records
+        if config is None:
+            return Controls()
+        return read_controls(
+            self.folder / config.records,
+            self.template,
+            share=config.share,
+            seed=config.seed,
+            id_column=where.id,
+            mapping=where.map,
+        )
+
     def records(self) -> RecordReader:
-        """The campaign's records, freshly read, under the keys that they have on the server."""
+        """The campaign's records as they are, freshly read, and no control.
+
+        A text that was sent beside an older one has the key that it has there.
+        """
+        return self._rows(self._renaming())
+
+    def shown(self) -> Iterator[Record]:
+        """The records as people are shown them, controls among them, under the keys that they have on the server."""
+        rename = self._renaming()
+        controls = self.controls.renamed(rename) if rename else self.controls
+        return map(self.presentation.shown, controls.among(self._rows(rename)))
+
+    def _renaming(self) -> Callable[[Record], Record] | None:
+        """What gives a text that was sent beside an older one its key; None where there is none."""
         with self.state.reading() as ledger:
             beside = ledger.renamed()
 
-        def key_there(record: Record) -> Record:
-            other = new_key(record.key, record_key(record.fields))
+        def renamed(record: Record) -> Record:
+            other = new_key(record.key, self.presentation.content(record))
             return replace(record, key=other) if other in beside else record
 
-        return self._rows(key_there if beside else None)
+        return renamed if beside else None
 
     def _rows(self, rename: Callable[[Record], Record] | None = None) -> RecordReader:
         where = self.config.records
         return read_records(
-            self.folder / where.path, self.template, id_column=where.id, mapping=where.map, rename=rename
+            self.folder / where.path,
+            self.template,
+            id_column=where.id,
+            mapping=where.map,
+            rename=rename,
+            refuse=self.controls.refuse if self.controls.items else None,
         )
 
     def check(self) -> CheckResult:
@@ -94,6 +149,8 @@ class CampaignFolder:
 
     def _check(self, *, keep: int = 0) -> CheckResult:
         result = check(self._rows(), self.template, self._progress, keep=keep)
+        longest = (self.template.repeats(record.fields) for record in self.controls.records)
+        result.repeats = max(result.repeats, *longest, 0)
         self._write_rejects(result.rejects)
         return result
 
@@ -103,7 +160,8 @@ class CampaignFolder:
             write_lines(path, [reject.to_dict() for reject in rejects])
 
     def _project(self, repeats: int = 0) -> Project:
-        return Project(self.config.project, self.template, self.config.annotators_per_record, repeats)
+        people, variant = self.config.annotators_per_record, self.presentation.variant
+        return Project(self.config.project, self.template, people, repeats, variant)
 
     @contextmanager
     def _connected(self, project: Project) -> Iterator[Server]:
@@ -120,10 +178,20 @@ class CampaignFolder:
             server.close()
 
     def annotations(self, *, history: bool = False) -> list[Annotation]:
-        """The answers pulled so far: one per person and record, or every revision.
+        """The answers pulled so far: one per person and record, or every revision. Those to controls are not in it.
 
-        Only answers of the project that was last pushed to or pulled from; a folder may have seen others.
+        Only answers of the project that was last pushed to or pulled from; a folder may have seen others. They answer
+        the records as they are: where those were shown otherwise, that is undone, and ``source`` says how it was.
+
+        Raises:
+            ConfigError: they were given while `blind` or `anchoring` in ``campaign.yaml`` were others.
+            InputError: records were shown otherwise than they are, and cannot be read.
         """
+        found, _ = self._undone(self._stored(history=history))
+        return [annotation for annotation in found if annotation.record not in self.controls]
+
+    def _stored(self, *, history: bool = False) -> list[Annotation]:
+        """The answers as they came."""
         last = self.state.last()
         ours = (last.get("server"), last.get("project"))
         everything = [
@@ -133,9 +201,59 @@ class CampaignFolder:
         ]
         return everything if history else newest(everything)
 
+    def _undone(self, annotations: list[Annotation]) -> tuple[list[Annotation], list[Problem]]:
+        """Answers in the terms of the records as they are, to controls too; and what cannot be brought back."""
+        if not self.presentation.variant or not annotations:
+            return annotations, []
+        self._check_presentation()
+        answered = {annotation.record for annotation in annotations}
+        known = {}
+        for record in chain(self.records(), self._controls_there().records):
+            if (key := self.presentation.key(record)) in answered:
+                known[key] = record
+        undone = [self.presentation.undone(a, known.get(a.record)) for a in annotations]
+        return [answer.annotation for answer in undone], unknown_order(zip(annotations, undone, strict=True))
+
+    def _controls_there(self) -> Controls:
+        """The controls under the keys that :meth:`records` would give them."""
+        rename = self._renaming() if self.controls.items else None
+        return self.controls.renamed(rename) if rename else self.controls
+
+    def _check_presentation(self) -> None:
+        """Refuse to read answers by other settings than those that they were given under.
+
+        Raises:
+            ConfigError: the settings were changed since the last push or pull.
+        """
+        with self.state.reading() as ledger:
+            before = ledger.note(PRESENTATION)
+            if ledger.last() and before != self.presentation.variant:
+                raise ConfigError(
+                    f"{self.folder / FILE_NAME}: `blind` or `anchoring` are not what they were when people answered",
+                    remedy="put them back as they were; if they are, run `annobridge pull`, which asks the server",
+                )
+
+    def _note_presentation(self, ledger: Ledger) -> None:
+        """Once the server has agreed to it: answers that come from there are given under these settings."""
+        if ledger.note(PRESENTATION) != self.presentation.variant:
+            ledger.set_note(PRESENTATION, self.presentation.variant)
+
+    def _named(self, keys: Iterable[str]) -> list[str]:
+        """Keys on the server as the keys that those records have in the campaign."""
+        keys = list(keys)
+        if not keys or not self.presentation.blind:
+            return keys
+        names = {self.presentation.key(r): r.key for r in chain(self.records(), self._controls_there().records)}
+        return [names.get(key, key) for key in keys]
+
+    def _among(self, records: Iterable[Record]) -> tuple[Mixed, Iterator[Record]]:
+        """Records as they are to be pushed, and the count of controls among them."""
+        mixed = self.controls.among(records)
+        return mixed, map(self.presentation.shown, mixed)
+
     def _merging(self) -> dict[str, Any]:
         """How answers become one, as :func:`bridge.merging.merge` wants to be told."""
-        return self.config.merge.model_dump()
+        return {**self.config.merge.model_dump(), "weights": {}}
 
     def people(self) -> dict[str, str]:
         """Pseudonym to name on the server. It never leaves the campaign's folder by itself."""

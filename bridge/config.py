@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from bridge.complaints import Place, complaints
 from bridge.errors import ConfigError
-from bridge.questions import ONE_LINE, Part, Version
+from bridge.questions import ONE_LINE, Misplaced, Part, Version
 from bridge.yamlfile import YamlFile, parse_yaml, read_yaml
 
 FILE_NAME = "campaign.yaml"
@@ -55,6 +55,31 @@ class MergeConfig(Part):
     threshold: float = Field(0.5, ge=0, lt=1)
     rewrites: Literal["each", "medoid"] = "each"
     labels: dict[Text, Text] = {}
+    weights: Literal["none", "controls"] = "none"
+
+
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class ControlsConfig(Part):
+    """The file of control items, how large a part of what is pushed they shall be, and what decides their places."""
+
+    records: Text
+    share: float = Field(gt=0, le=0.5)
+    seed: Seed
+
+
+class BlindConfig(Part):
+    """The order in which compared responses are shown is drawn by lot; the seed decides it."""
+
+    seed: Seed
+
+
+class AnchoringConfig(Part):
+    """On this share of records, drawn by lot, people are shown no suggestions."""
+
+    share: float = Field(gt=0, lt=1)
+    seed: Seed
 
 
 class ExportsConfig(Part):
@@ -73,8 +98,17 @@ class CampaignConfig(Part):
     records: RecordsConfig
     template: Text
     annotators_per_record: int = Field(1, ge=1, le=100)
+    blind: BlindConfig | None = None
+    anchoring: AnchoringConfig | None = None
+    controls: ControlsConfig | None = None
     merge: MergeConfig = MergeConfig()
     exports: ExportsConfig = ExportsConfig()
+
+    @model_validator(mode="after")
+    def _weighed_by_something(self) -> CampaignConfig:
+        if self.merge.weights == "controls" and self.controls is None:
+            raise Misplaced(("merge", "weights"), "there are no controls to weigh by: add 'controls'")
+        return self
 
 
 def load_config(path: Path, flags: Mapping[str, Any] | None = None) -> CampaignConfig:

@@ -12,6 +12,7 @@ from bridge.annotations import Annotation
 from bridge.errors import InputError
 from bridge.files import write_lines
 from bridge.merging import MergeResult, Problem, check_answers
+from bridge.presenting import Undone
 from bridge.records import Record
 from bridge.templates import TaskTemplate
 
@@ -24,6 +25,7 @@ def check_changed(
     records: Callable[[], Iterable[Record]],
     path: Path,
     labels: Mapping[str, str] | None = None,
+    lost: Sequence[Problem] = (),
 ) -> list[dict[str, Any]]:
     """Check all answers to some records, and replace what the file of problems says of these records.
 
@@ -33,6 +35,7 @@ def check_changed(
         records: reads the campaign's records.
         path: the file of problems.
         labels: old label to new one (:class:`bridge.merging.Rule`).
+        lost: what is known to be wrong with them already (:func:`unknown_order`).
     """
     changed = {annotation.record for annotation in annotations}
     shown: dict[str, Record] = {}
@@ -47,7 +50,7 @@ def check_changed(
         record_ = shown.get(annotation.record)
         fields, prefill = (record_.fields, template.prefilled(record_)) if record_ else (None, None)
         problems += check_answers(annotation, template, fields, prefill, labels)[1]
-    found = [problem.to_dict() for problem in problems]
+    found = [problem.to_dict() for problem in with_lost(problems, lost)]
     write_problems([*_of_others(path, changed), *found], path)
     return found
 
@@ -70,3 +73,29 @@ def write_problems(problems: Sequence[dict[str, Any]], path: Path) -> None:
     """Write the file of problems; where there is nothing to say, an old one is emptied and no new one made."""
     if problems or path.exists():
         write_lines(path, problems)
+
+
+def unknown_order(answers: Iterable[tuple[Annotation, Undone]]) -> list[Problem]:
+    """What is wrong with answers of which nobody can tell in which order people saw what they compare.
+
+    Args:
+        answers: each as it came, and as far as it could be brought back.
+    """
+    return [
+        Problem(
+            undone.annotation.record,
+            undone.annotation.annotator,
+            name,
+            came.answers.get(name),
+            f"{name}: the record is not in the file any more, so nobody can tell in which order it was shown",
+            "put the record back into the file as it was",
+        )
+        for came, undone in answers
+        for name in undone.lost
+    ]
+
+
+def with_lost(problems: Sequence[Problem], lost: Sequence[Problem]) -> list[Problem]:
+    """Problems with those of lost answers, which are not missing besides."""
+    places = {(problem.record, problem.annotator, problem.question) for problem in lost}
+    return [*lost, *(p for p in problems if (p.record, p.annotator, p.question) not in places)]

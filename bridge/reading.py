@@ -38,6 +38,7 @@ def read_records(
     id_column: str | None = None,
     mapping: Mapping[str, str] | None = None,
     rename: Callable[[Record], Record] | None = None,
+    refuse: Callable[[Record], None] | None = None,
 ) -> RecordReader:
     """Read the records of a data file for a template.
 
@@ -52,6 +53,7 @@ def read_records(
         id_column: the column (in a record, the piece of metadata) that is the key.
         mapping: template name to column, such as ``{"prompt": "instruction", "rating.score": "confidence"}``.
         rename: gives a good record another key.
+        refuse: raises :class:`~bridge.errors.ValueRejected` for a record that is none of these all the same.
 
     Raises:
         InputError: the file cannot be read at all; also while iterating, at the first wrong byte.
@@ -67,7 +69,8 @@ def read_records(
     >>> reader.rows, reader.rejects[0].line, reader.rejects[0].reason
     (2, 2, 'response: missing')
     """
-    return RecordReader(read_rows(path), template, id_column=id_column, mapping=mapping, rename=rename)
+    rows = read_rows(path)
+    return RecordReader(rows, template, id_column=id_column, mapping=mapping, rename=rename, refuse=refuse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class RecordReader:
         id_column: str | None = None,
         mapping: Mapping[str, str] | None = None,
         rename: Callable[[Record], Record] | None = None,
+        refuse: Callable[[Record], None] | None = None,
     ) -> None:
         self.rows = 0
         self.rejects: list[Reject] = []
@@ -110,6 +114,7 @@ class RecordReader:
         self._questions = {question.name: question for question in template.questions}
         self._id_column = id_column
         self._mapping = _checked_mapping(template, mapping or {})
+        self._refuse = refuse
         self._is_text = rows.format == "csv"
         self._layouts: dict[tuple[str, ...], _Layout] = {}
         self._seen: dict[str, tuple[int, int | None]] = {}
@@ -143,6 +148,8 @@ class RecordReader:
                 first = seen.setdefault(record.key, entry)
                 if first is not entry:
                     self._refuse_repetition(first, record)
+                if self._refuse is not None:
+                    self._refuse(record)
             except ValueRejected as error:
                 self.rejects.append(Reject(line, error.reason, error.remedy, key))
             except RecursionError:

@@ -49,6 +49,8 @@ class PlanResult:
         unknown: keys that a broken-off push may or may not have sent; a push would look them up first.
         rejected: rows that cannot be records, and why.
         requests: what would be written, in requests.
+        controls: how many control items are among the records; who presents them fills it in.
+        controls_missing: how many more the campaign asks for than there are.
     """
 
     project: str = ""
@@ -62,6 +64,8 @@ class PlanResult:
     rejected: list[Reject] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
+    controls: int = 0
+    controls_missing: int = 0
 
     @property
     def nothing_to_do(self) -> bool:
@@ -96,6 +100,8 @@ class PlanResult:
             "rejects": [reject.to_dict() for reject in self.rejected[:100]],
             "left_out": self.left_out,
             "requests": self.requests,
+            "controls": self.controls,
+            "controls_missing": self.controls_missing,
         }
 
 

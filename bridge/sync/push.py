@@ -51,6 +51,8 @@ class PushResult:
     they are not sent again. ``doubled`` keys are there more than once, which only another push at the same time can
     have caused. ``left_out`` names columns of the file, or cells of them, that are in no record, and ``reordered``
     records with invisible characters that change the order in which others are shown; who reads the file fills both in.
+    ``controls`` are how many control items are among the records, and ``controls_missing`` how many more the campaign
+    asks for than there are.
     """
 
     project: RemoteProject
@@ -67,6 +69,8 @@ class PushResult:
     left_out: dict[str, str] = field(default_factory=dict)
     reordered: list[str] = field(default_factory=list)
     reason: str = ""
+    controls: int = 0
+    controls_missing: int = 0
 
     @property
     def complete(self) -> bool:
@@ -93,6 +97,8 @@ class PushResult:
             "reordered": self.reordered[:100],
             "unknown": len(self.unknown),
             "reason": self.reason,
+            "controls": self.controls,
+            "controls_missing": self.controls_missing,
         }
 
 
