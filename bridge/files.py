@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -72,13 +72,29 @@ def write_lines(path: str | Path, objects: Iterable[Mapping[str, Any]]) -> int:
     >>> [row for _, row in read_lines(path)]
     [{'line': 1, 'reason': 'Ⅳ'}, {'line': 2, 'reason': 'blank'}]
     """
-    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     count = 0
-    with _replacing(Path(path)) as file:
+    with line_writer(path) as write:
         for line in objects:
-            file.write(encode(line) + "\n")
+            write(line)
             count += 1
     return count
+
+
+@contextmanager
+def line_writer(path: str | Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A function that writes one object a line, for files that are written side by side. Each appears whole at the end
+    of its ``with``, or stays as it was.
+
+    Raises:
+        StoreError: the disk is full, or the place cannot be written.
+    """
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    with _replacing(Path(path)) as file:
+
+        def write(line: Mapping[str, Any]) -> None:
+            file.write(encode(line) + "\n")
+
+        yield write
 
 
 def write_text(path: str | Path, text: str) -> None:

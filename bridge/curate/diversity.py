@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.curate.items import texts
@@ -70,7 +70,7 @@ def unit(vectors: Any) -> NDArray[np.float32]:
 
 
 def farthest_first(
-    vectors: NDArray[np.float32], size: int, *, tick: Callable[[int], None] | None = None
+    vectors: NDArray[np.float32], size: int, *, begin: int = 1, tick: Callable[[int], None] | None = None
 ) -> list[tuple[int, float]]:
     """Indices in the order of the choice, each with its cosine distance to the nearest one chosen before.
 
@@ -82,16 +82,20 @@ def farthest_first(
     Args:
         vectors: ``(n, dimensions)``, of length 1.
         size: how many to choose.
+        begin: so many of the first ones are chosen before the search begins.
         tick: told how many were chosen.
     """
     import numpy as np
 
     if not len(vectors) or size < 1:
         return []
-    nearest = 1 - vectors @ vectors[0]
+    nearest = np.full(len(vectors), 2.0, np.float32)
     taken = np.zeros(len(vectors), bool)
-    chosen = [(0, 2.0)]
-    taken[0] = True
+    chosen: list[tuple[int, float]] = []
+    for index in range(min(max(1, begin), len(vectors))):
+        chosen.append((index, float(nearest[index])))
+        taken[index] = True
+        np.minimum(nearest, 1 - vectors @ vectors[index], out=nearest)
     while len(chosen) < min(size, len(vectors)):
         index = int(np.argmax(np.where(taken, -1.0, nearest)))
         chosen.append((index, max(0.0, float(nearest[index]))))
@@ -110,6 +114,7 @@ def diverse(
     encoder: Encoder | None = None,
     on: str = "both",
     seed: int = 0,
+    held: Container[str] = (),
     tick: Callable[[int], None] | None = None,
 ) -> Result:
     """Keep the records that differ most from each other, whatever the order of the rows.
@@ -123,6 +128,7 @@ def diverse(
         encoder: makes vectors of texts; by default :class:`HashedGrams`, which needs no model.
         on: ``prompt``, ``response`` or ``both``.
         seed: decides where the choice begins.
+        held: keys of records that are chosen whatever happens, and first.
         tick: told how many were chosen.
 
     Raises:
@@ -135,12 +141,13 @@ def diverse(
     """
     import numpy as np
 
-    ranked = sorted_by_rank(records, seed)
-    wanted = sample_size(len(ranked), size, share)
+    ranked = sorted(enumerate(records), key=lambda pair: (pair[1].key not in held, rank(pair[1].key, seed), pair[0]))
+    begin = sum(record.key in held for _, record in ranked)
+    wanted = max(begin, sample_size(len(ranked), size, share))
     if not ranked:
         return Result()
     vectors = unit((encoder or HashedGrams()).encode([texts(record, on) for _, record in ranked]))
-    chosen = [index for index, _ in farthest_first(vectors, wanted, tick=tick)]
+    chosen = [index for index, _ in farthest_first(vectors, wanted, begin=begin, tick=tick)]
     picked = set(chosen)
     left = [index for index in range(len(ranked)) if index not in picked]
     dropped: dict[int, Dropped] = {}
@@ -155,8 +162,3 @@ def diverse(
     kept = [record for _, record in sorted((ranked[index] for index in chosen), key=lambda pair: pair[0])]
     why = {"alike": len(dropped)} if dropped else {}
     return Result(kept, [dropped[place] for place in sorted(dropped)], why)
-
-
-def sorted_by_rank(records: Iterable[Record], seed: int) -> Sequence[tuple[int, Record]]:
-    """Records with their places, in an order that does not depend on these."""
-    return sorted(enumerate(records), key=lambda pair: (rank(pair[1].key, seed), pair[0]))

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from datetime import date, time
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -299,6 +300,24 @@ def _suggestions(row: Mapping[str, Any]) -> tuple[Suggestion, ...]:
     )
 
 
+def _plain_rows(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows of a table with values that JSON has: dates become texts, and columns of other things are left out."""
+    for number, row in rows:
+        if isinstance(row, dict):
+            row = {name: plain for name, value in row.items() if (plain := _plain(value)) is not None or value is None}
+        yield number, row
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return value if isinstance(value, str | int | float | bool) else None
+
+
 class Items:
     """The lines of a file as items; each time it is iterated, the file is read again.
 
@@ -335,7 +354,8 @@ class Items:
 
     def __iter__(self) -> Iterator[Item]:
         self.rejects = []
-        return self._read(read_rows(self.path))
+        rows = read_rows(self.path)
+        return self._read(rows if rows.columns is None or rows.format == "csv" else _plain_rows(rows))
 
     def _read(self, rows: Iterable[Row]) -> Iterator[Item]:
         seen: Counter[str] = Counter()

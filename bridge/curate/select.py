@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from re import split, sub
@@ -57,6 +57,7 @@ def balance(
     share: float | None = None,
     best: str | None = None,
     seed: int = 0,
+    held: Container[str] = (),
 ) -> Result:
     """Keep no more of any group than a cap, so that no task, topic or source outweighs the others.
 
@@ -67,6 +68,7 @@ def balance(
         share: at most this share of what is kept is of one group; the highest cap with which that holds.
         best: a number that records carry: those with the highest stay. By default chance decides.
         seed: of that chance.
+        held: keys of records that stay whatever happens, and count against the cap before any other.
 
     Raises:
         UsageError: a cap below 1, a share that no cap can reach with so few groups, or both at once.
@@ -88,12 +90,15 @@ def balance(
     sizes = Counter(groups)
     if cap is None and sizes:
         cap = min(sizes.values()) if share is None else _cap_for(share, sizes)
-    order = sorted(range(len(records)), key=lambda i: (-_number(records[i], best), rank(records[i].key, seed), i))
+    stays = [record.key in held for record in records]
+    order = sorted(
+        range(len(records)), key=lambda i: (not stays[i], -_number(records[i], best), rank(records[i].key, seed), i)
+    )
     taken: Counter[str] = Counter()
     kept: set[int] = set()
     for index in order:
         taken[groups[index]] += 1
-        if taken[groups[index]] <= (cap or 0):
+        if stays[index] or taken[groups[index]] <= (cap or 0):
             kept.add(index)
     dropped = [
         Dropped(record.key, "balance", "cap", detail={"group": group, "of": sizes[group], "cap": cap})
@@ -146,6 +151,7 @@ def sample(
     by: Sequence[str] = (),
     at_least: int = 0,
     seed: int = 0,
+    held: Container[str] = (),
 ) -> Result:
     """A random sample of an exact size; with ``by``, of each group its part.
 
@@ -158,6 +164,7 @@ def sample(
         by: what makes the groups (strata).
         at_least: so many of each group that has them, even where its part would be less.
         seed: another seed gives another sample.
+        held: keys of records that are in the sample whatever happens; where they are more than the size, they are it.
 
     Raises:
         UsageError: neither or both of size and share, or one that cannot be right; or ``at_least`` of each group is
@@ -173,8 +180,10 @@ def sample(
     records = list(records)
     wanted = sample_size(len(records), size, share)
     groups = [group_of(record, by) if by else "" for record in records]
-    parts = _parts(Counter(groups), wanted, at_least, seed)
-    order = sorted(range(len(records)), key=lambda i: (rank(records[i].key, seed), i))
+    stays = [record.key in held for record in records]
+    needed = Counter(group for group, stay in zip(groups, stays, strict=True) if stay)
+    parts = _parts(Counter(groups), max(wanted, needed.total()), needed, at_least, seed)
+    order = sorted(range(len(records)), key=lambda i: (not stays[i], rank(records[i].key, seed), i))
     taken: Counter[str] = Counter()
     kept: set[int] = set()
     for index in order:
@@ -209,10 +218,13 @@ def sample_size(count: int, size: int | None, share: float | None) -> int:
     return min(count, max(1, int((Decimal(str(share)) * count).to_integral_value(ROUND_HALF_UP))))
 
 
-def _parts(sizes: Mapping[str, int], wanted: int, at_least: int, seed: int) -> dict[str, int]:
-    """How many of each group: its part by largest remainders, and no less than ``at_least`` where it has as many."""
+def _parts(
+    sizes: Mapping[str, int], wanted: int, needed: Mapping[str, int], at_least: int, seed: int
+) -> dict[str, int]:
+    """How many of each group: its part by largest remainders, no less than what it needs, and no less than ``at_least``
+    where it has as many."""
     total = sum(sizes.values())
-    floor = {group: min(size, max(0, at_least)) for group, size in sizes.items()}
+    floor = {group: max(needed.get(group, 0), min(size, at_least)) for group, size in sizes.items()}
     if sum(floor.values()) > wanted:
         raise UsageError(
             f"{at_least} of each of {len(sizes)} groups are more than a sample of {wanted}",

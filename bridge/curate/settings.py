@@ -1,0 +1,71 @@
+"""How the steps of curation are set: what ``campaign.yaml`` may say of each, and the same for their flags."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from bridge.questions import ONE_LINE, Part
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=1000), ONE_LINE]
+Names = Annotated[list[Name], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Side: TypeAlias = Literal["prompt", "response", "both"]
+Unwanted: TypeAlias = Literal["drop", "refuse", "keep"]
+
+
+class Clean(Part):
+    """Rules that mend texts and drop worthless responses (:class:`bridge.curate.clean.Cleaner`)."""
+
+    only: Names | None = None
+    off: Names = []
+    min_words: int = Field(1, ge=0)
+    asked_words: int = Field(3, ge=0)
+    phrases: Name | None = None
+
+
+class Dedup(Part):
+    """Duplicates (:func:`bridge.curate.duplicates.duplicates`). ``static`` and ``judge`` are folders with models."""
+
+    method: Literal["exact", "near", "minhash", "semantic"] = "near"
+    on: Side = "both"
+    threshold: Share | None = None
+    n: int = Field(3, ge=1, le=20)
+    cluster: Literal["greedy", "components"] = "greedy"
+    static: Name | None = None
+    judge: Name | None = None
+
+
+class Balance(Part):
+    """Caps per group (:func:`bridge.curate.select.balance`)."""
+
+    by: Names = Field(min_length=1)
+    cap: int | None = Field(None, ge=1)
+    share: Share | None = None
+    best: Name | None = None
+    seed: int = 0
+
+
+class Sample(Part):
+    """Samples of an exact size, random (:func:`bridge.curate.select.sample`) or as different as can be
+    (:func:`bridge.curate.diversity.diverse`, with ``model`` as a folder with a model)."""
+
+    size: int | None = Field(None, ge=1)
+    share: Share | None = None
+    by: Names = []
+    at_least: int = Field(0, ge=0)
+    diverse: bool = False
+    on: Side = "both"
+    model: Name | None = None
+    seed: int = 0
+
+
+class Licences(Part):
+    """What may be used (:func:`bridge.curate.select.licences`)."""
+
+    allow: Names = []
+    sources: Names = []
+    of_source: dict[Name, Name] = {}
+    unknown: Unwanted = "drop"
+    forbidden: Unwanted = "drop"
