@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.curate import kernel
-from bridge.curate.tokens import Counts, Engine, TokenSets, token_sets
+from bridge.curate.tokens import Counts, Engine, Ids, TokenSets, token_sets
 from bridge.errors import UsageError
 
 Mode: TypeAlias = Literal["greedy", "components", "pairs"]
@@ -176,14 +176,13 @@ def _join(sets: TokenSets, turns: Counts, first: int, threshold: float, mode: Mo
     overlaps = np.zeros(len(turns), np.int64)
     parents = list(range(len(turns)))
     rows: list[tuple[int, int, int]] = []
-    postings: dict[int, list[int]] = {}
+    postings = _of_kept(sets, turns, first, threshold)
     marked = np.zeros(sets.distinct, bool)
-    for turn, index in enumerate(turns.tolist()):
+    for turn, index in enumerate(turns[first:].tolist(), first):
         mine, size = sets.of(index), sizes[turn]
-        rarest = mine[len(mine) - prefix(size, len(mine), threshold) :].tolist()
+        rarest = _rarest(sets, index, threshold).tolist()
         others: set[int] = set()
-        if turn >= first:
-            others.update(*(postings[token] for token in rarest if token in postings))
+        others.update(*(postings[token] for token in rarest if token in postings))
         smallest, largest = threshold * size - _SLACK, size / threshold + _SLACK
         near = [other for other in others if smallest <= sizes[other] <= largest]
         if near:
@@ -209,6 +208,24 @@ def _join(sets: TokenSets, turns: Counts, first: int, threshold: float, mode: Mo
     if mode == "components":
         matches[:] = [_root(parents, turn) for turn in range(len(turns))]
     return matches, overlaps, np.array(rows, np.int64).reshape(-1, 3)
+
+
+def _of_kept(sets: TokenSets, turns: Counts, first: int, threshold: float) -> dict[int, list[int]]:
+    """Postings of the sets that are kept without a look, as far as any other may ask for them."""
+    asked = np.zeros(sets.distinct, bool)
+    for index in turns[first:].tolist() if first else ():
+        asked[_rarest(sets, index, threshold)] = True
+    postings: dict[int, list[int]] = {}
+    for turn, index in enumerate(turns[:first].tolist()):
+        tokens = _rarest(sets, index, threshold)
+        for token in tokens[asked[tokens]].tolist():
+            postings.setdefault(token, []).append(turn)
+    return postings
+
+
+def _rarest(sets: TokenSets, index: int, threshold: float) -> Ids:
+    mine = sets.of(index)
+    return mine[len(mine) - prefix(int(sets.sizes[index]), len(mine), threshold) :]
 
 
 def _common(sets: TokenSets, marked: NDArray[np.bool_], turns: Counts, near: list[int]) -> list[int]:

@@ -132,14 +132,23 @@ def token_sets(texts: Iterable[str], n: int = 3, *, engine: Engine = "auto") -> 
     >>> sets.sizes.tolist(), sets.of(0).tolist(), sets.of(1).tolist(), sets.of(2).tolist()
     ([2, 2, 1], [0], [0], [])
     """
-    if not 1 <= n <= 16:
-        raise UsageError(f"{n} words in a shingle: not possible", remedy="give a number from 1 to 16")
+    check_words(n)
     if kernel.wanted(engine):
         return TokenSets(*kernel.token_sets(map(plain, texts), n))
     ids, lengths = word_ids(texts, Vocabulary(), n)
     at, text = places(lengths, n)
     codes, _ = fold(ids, at, n, int(ids.max(initial=0)).bit_length())
     return ranked(codes, text, len(lengths))
+
+
+def check_words(n: int) -> None:
+    """Refuse what is no length of a shingle.
+
+    Raises:
+        UsageError: not 1 to 16.
+    """
+    if not 1 <= n <= 16:
+        raise UsageError(f"{n} words in a shingle: not possible", remedy="give a number from 1 to 16")
 
 
 class Vocabulary(dict[str, int]):
