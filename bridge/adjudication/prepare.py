@@ -70,9 +70,9 @@ def prepare(
     field = extra_field(campaign.template, template)
     said = {case.record: case.answers for case in merged.kept if case.record in open_} if field else {}
     rows = []
-    for record in records:
-        if record.key not in open_:
-            continue
+    found = [record for record in records if record.key in open_]
+    result.missing = len(open_) - len(found)
+    for record in found:
         more = {}
         if field:
             given = {name: said[record.key][name].annotators for name in asked if name in said[record.key]}

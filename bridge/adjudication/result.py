@@ -17,6 +17,7 @@ class AdjudicationResult:
         folder: of the linked campaign.
         unresolved: records of the campaign that people do not agree on now.
         too_few: records that are left alone because they only have too few answers.
+        missing: unresolved records that are not in the campaign's file any more.
         added: how many of the unresolved ones are new in the linked campaign.
         shown: whether adjudicators see what people answered.
         pushed: what became of the linked campaign's records; None where there is no linked campaign, for lack of
@@ -26,6 +27,7 @@ class AdjudicationResult:
     folder: Path
     unresolved: int = 0
     too_few: int = 0
+    missing: int = 0
     added: int = 0
     shown: bool = False
     pushed: PushResult | None = None
@@ -41,6 +43,7 @@ class AdjudicationResult:
             "folder": str(self.folder),
             "unresolved": self.unresolved,
             "too_few": self.too_few,
+            "missing": self.missing,
             "added": self.added,
             "answers": "shown" if self.shown else "hidden",
             "pushed": self.pushed.to_dict() if self.pushed else None,

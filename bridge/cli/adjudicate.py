@@ -51,20 +51,21 @@ def adjudicate(
 
 
 def _lines(result: AdjudicationResult) -> list[str]:
-    few = f"{result.too_few:,} records have too few answers: --include-no-quorum puts these before adjudicators too"
-    unresolved = f"{result.unresolved:,} records are unresolved" if result.unresolved else "nothing is unresolved"
+    lines = [f"{result.unresolved:,} records are unresolved" if result.unresolved else "nothing is unresolved"]
+    if result.missing:
+        lines.append(f"{result.missing:,} of them are not in the file any more: nobody can decide on these")
+    if result.too_few:
+        lines.append(f"{result.too_few:,} have too few answers: --include-no-quorum puts these before adjudicators too")
     pushed = result.pushed
     if pushed is None:
-        return [f"{unresolved}, so there is nothing to adjudicate", *([few] if result.too_few else [])]
-    lines = [
-        f"{unresolved}, {result.added:,} of them new in {result.folder}",
+        return [*lines, "there is nothing to adjudicate"]
+    lines += [
+        f"{result.added:,} of them are new in {result.folder}",
         f"{pushed.sent:,} records sent, {pushed.present:,} were there already",
         *rejected_lines(pushed.rejected, result.folder / "out" / "rejects.jsonl"),
     ]
     if pushed.reason:
         lines += [f"not everything was sent: {pushed.reason}", "  remedy: run it again: it goes on from there"]
-    if result.too_few:
-        lines.append(few)
     return [*lines, f"decide here: {pushed.project.url} (earlier answers are {'shown' if result.shown else 'hidden'})"]
 
 

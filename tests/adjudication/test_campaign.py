@@ -107,6 +107,13 @@ def test_too_few_answers_are_put_before_adjudicators_only_if_asked(tmp_path: Pat
     }
 
 
+def test_records_that_are_not_in_the_file_any_more_are_counted(work: Working) -> None:
+    work.disagree("a", "b")
+    work.rows(ROWS[1:])
+    result = work.campaign.adjudicate()
+    assert (result.unresolved, result.missing, result.added) == (2, 1, 1)
+
+
 def test_of_some_questions_only_these_are_asked(work: Working) -> None:
     work.disagree("a")
     work.answer("b", ANN, rating=1, label="correct")

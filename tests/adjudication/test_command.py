@@ -40,7 +40,8 @@ def test_it_says_what_it_put_before_adjudicators_and_where(work: Working) -> Non
     assert (done.code, done.lines) == (
         0,
         [
-            "1 records are unresolved, 1 of them new in adjudication",
+            "1 records are unresolved",
+            "1 of them are new in adjudication",
             "1 records sent, 0 were there already",
             "decide here: memory:Sums - adjudication (earlier answers are hidden)",
         ],
@@ -56,6 +57,7 @@ def test_as_json(work: Working) -> None:
         "folder": "adjudication",
         "unresolved": 1,
         "too_few": 0,
+        "missing": 0,
         "added": 1,
         "answers": "shown",
         "partial": False,
@@ -64,7 +66,7 @@ def test_as_json(work: Working) -> None:
 
 def test_nothing_unresolved_is_no_error(work: Working) -> None:
     done = run("adjudicate")
-    assert (done.code, done.out) == (0, "nothing is unresolved, so there is nothing to adjudicate\n")
+    assert (done.code, done.out) == (0, "nothing is unresolved\nthere is nothing to adjudicate\n")
     assert run("adjudicate", "--json").json["pushed"] is None
 
 
@@ -72,7 +74,7 @@ def test_too_few_answers_are_named(work: Working) -> None:
     at_the_server(work)
     work.answer("a", ANN, rating=4, label="correct")
     assert run("pull").code == 0
-    assert "1 records have too few answers: --include-no-quorum" in run("adjudicate", "--quorum", "2").out
+    assert "1 have too few answers: --include-no-quorum" in run("adjudicate", "--quorum", "2").out
     assert "1 records sent" in run("adjudicate", "--quorum", "2", "--include-no-quorum").out
 
 
