@@ -149,7 +149,7 @@ class Campaign(CampaignFolder):
             Held: somebody else is at work in this folder.
             ServerError: the sweep broke off; run it again.
         """
-        project = self._project()
+        project = replace(self._project(), other_labels=True)
         with self.state.alone("pull") as ledger, self._connected(project) as server:
             remote = server.ensure(project, create=False)
             target = ledger.target(*self._place, remote, use=True)
@@ -193,7 +193,7 @@ class Campaign(CampaignFolder):
 
     def status(self) -> StatusResult:
         """Counts from the server, and what is known from the last pull."""
-        project = self._project()
+        project = replace(self._project(), other_labels=True)
         with self._connected(project) as server:
             remote = server.ensure(project, create=False)
             progress = server.progress()

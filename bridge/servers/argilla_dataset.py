@@ -117,7 +117,7 @@ class Dataset(Workspace):
         mark = {
             "format": 1,
             "template": template.name,
-            "schema": project.fingerprint,
+            "schema": project.mark,
             "repeats": project.repeats,
         }
         body = {

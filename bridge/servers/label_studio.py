@@ -145,7 +145,7 @@ class LabelStudio:
 
     def _settings(self, project: Project, repeats: int) -> dict[str, Any]:
         template = project.template
-        mark = f"[annobridge/1 template={template.name} schema={project.fingerprint} repeats={repeats}]"
+        mark = f"[annobridge/1 template={template.name} schema={project.mark} repeats={repeats}]"
         return {
             "title": project.title,
             # People see the description in the list of projects; the mark tells us that the project is ours.

@@ -135,7 +135,7 @@ class MemoryServer:
             if not create:
                 raise NotFound(f"memory: there is no project {project.title!r}", remedy="run `annobridge push` first")
             held = self._projects[project.title] = _Held(
-                project.fingerprint,
+                project.mark,
                 project.annotators_per_record,
                 project.repeats,
                 # Two servers made in one moment are two servers all the same.

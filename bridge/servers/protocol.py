@@ -69,7 +69,9 @@ class Project:
     """What a campaign wants on the server.
 
     ``repeats`` is how many instances of a repeated field the project must be able to show; ``variant`` is how records
-    are presented, where they are not shown as they are (:attr:`bridge.presenting.Presentation.variant`).
+    are presented, where they are not shown as they are (:attr:`bridge.presenting.Presentation.variant`). With
+    ``other_labels`` a project will do whose labels were others: its answers can be read and brought over, though new
+    records cannot be judged by the new labels there.
     """
 
     title: str
@@ -77,38 +79,52 @@ class Project:
     annotators_per_record: int = 1
     repeats: int = 0
     variant: str = ""
+    other_labels: bool = False
 
     @property
-    def fingerprint(self) -> str:
-        """What gives answers in this project their meaning, for the mark of ours that a server keeps.
+    def mark(self) -> str:
+        """What a server keeps of us: two hashes of what gives answers their meaning, with the labels and without.
 
         >>> from bridge.templates import load_template
-        >>> Project("Sums", load_template("rating")).fingerprint == load_template("rating").fingerprint
+        >>> template = load_template("rating")
+        >>> Project("Sums", template).mark == template.fingerprint + template.shape
         True
         """
-        if not self.variant:
-            return self.template.fingerprint
-        return hashlib.sha256(f"{self.template.fingerprint} {self.variant}".encode()).hexdigest()[:16]
+        return self._varied(self.template.fingerprint) + self._varied(self.template.shape)
 
-    def check_mark(self, where: str, template: object, fingerprint: object) -> None:
+    def _varied(self, fingerprint: str) -> str:
+        if not self.variant:
+            return fingerprint
+        return hashlib.sha256(f"{fingerprint} {self.variant}".encode()).hexdigest()[:16]
+
+    def check_mark(self, where: str, template: object, mark: object) -> None:
         """Refuse a project in which answers mean something else.
 
         Args:
             where: names the project.
-            template: the name of the template in the mark that the server keeps.
-            fingerprint: what stands there for this project's.
+            template: the name of the template that the server keeps.
+            mark: what stands there for this project's.
 
         Raises:
-            Conflict: it is of another template, or presents records otherwise.
+            Conflict: it is of another template, has other labels, or presents records otherwise.
         """
-        if fingerprint == self.fingerprint:
+        size = len(self.template.fingerprint)
+        ours, theirs = self.mark, str(mark)
+        if theirs[:size] == ours[:size]:
             return
-        marks = f"{template}, schema {fingerprint}; now {self.template.name}, {self.fingerprint}"
-        raise Conflict(
-            f"{where} was made from another template or another version of it, or with other settings of `blind` or "
-            f"`anchoring` ({marks})",
-            remedy="use the template and the settings that it was made with, or another project name",
-        )
+        if theirs[size:] != ours[size:]:
+            marks = f"{template}, schema {theirs[:size]}; now {self.template.name}, {ours[:size]}"
+            raise Conflict(
+                f"{where} was made from another template or another version of it, or with other settings of `blind` "
+                f"or `anchoring` ({marks})",
+                remedy="use the template and the settings that it was made with, or another project name",
+            )
+        if not self.other_labels:
+            raise Conflict(
+                f"{where} was made with other labels than the template {self.template.name!r} has now",
+                remedy="its answers can still be pulled, and brought over by `labels` in the `merge` section; for new "
+                "records use the labels that it was made with, or another project name",
+            )
 
 
 @dataclass(frozen=True, slots=True)

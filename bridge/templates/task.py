@@ -224,11 +224,19 @@ class TaskTemplate(Part):
 
         Wording, guidelines and training rules may change in mid-campaign without making another task of it.
         """
+        return self._hash(labels=True)
+
+    @property
+    def shape(self) -> str:
+        """The same without the labels: with answers of another label set, everything else still means the same."""
+        return self._hash(labels=False)
+
+    def _hash(self, *, labels: bool) -> str:
         meaning: dict[str, Any] = {
             "fields": [[f.name, f.type, f.repeat is not None] for f in self.fields],
             "questions": [
                 [q.name, q.type]
-                + [list(getattr(q, "values", []))]
+                + [list(getattr(q, "values", []))] * labels
                 + [getattr(q, key, None) for key in ("min", "max", "items", "field", "prefill")]
                 for q in self.questions
             ],
