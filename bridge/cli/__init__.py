@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from bridge import __version__
-from bridge.cli import adjudicate, adopt, campaign, files, health, migrate, serve
+from bridge.cli import adjudicate, adopt, assess, campaign, curate, files, health, migrate, serve
 from bridge.cli.output import Reporting
 
 
@@ -34,11 +34,12 @@ def main() -> None:
 _ORDER = (
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "adjudicate"),
     *("export", "doctor", "templates"),
+    *("assess", "clean", "dedup", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 )
 _COMMANDS = {
     command.name: command
-    for part in (campaign, health, files, adjudicate, adopt, migrate, serve)
+    for part in (campaign, health, files, adjudicate, assess, curate, adopt, migrate, serve)
     for command in part.COMMANDS
 }
 for name in _ORDER:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from math import fsum, log, sqrt
 from typing import Any
 
-from bridge.curate.duplicates import duplicates
+from bridge.curate.duplicates import SCORES, duplicates
 from bridge.curate.items import attribute, sides
 from bridge.curate.languages import UNKNOWN, Identify
 from bridge.curate.select import group_of
@@ -31,7 +31,6 @@ _TRIGRAMS = 10
 _COMMON = 10
 _GROUPS = 50
 _KNOWN = ("task", "type", "category", "topic", "domain", "source", "licence", "license", "difficulty", "model")
-_SCORES = ("score", "judge_score", "quality", "quality_score", "reward")
 _WORD = re.compile(r"\w+")
 
 Find = Callable[[str], Iterable[str]]
@@ -376,7 +375,7 @@ def _scores(records: Sequence[Record], names: Sequence[str] | None) -> dict[str,
     """Name to the numbers that records carry under it."""
     if names is None:
         asked = {s.question for record in records for s in record.suggestions if _is_number(s.value)}
-        names = [*sorted(asked), *(name for name in _SCORES if name not in asked)]
+        names = [*sorted(asked), *(name for name in SCORES if name not in asked)]
     found = {name: [n for record in records if (n := number(attribute(record, name))) is not None] for name in names}
     return {name: values for name, values in found.items() if values}
 
@@ -440,10 +439,13 @@ def _duplicates(records: Sequence[Record], near: float | None, tick: Callable[[s
     found = {}
     for name, on in (("exact", "both"), ("prompt", "prompt"), ("response", "response")):
         tick(f"{name} duplicates", 0)
-        found[name] = [case.key for case in duplicates(records, method="exact", on=on).dropped]
+        keys = [case.key for case in duplicates(records, method="exact", on=on).dropped]
+        found[name] = Noticed(len(keys), keys[:_EXAMPLES])
     if near is not None:
         tick("near duplicates", 0)
-        exact = set(found["exact"])
-        cases = duplicates(records, method="near", threshold=near).dropped
-        found["near"] = [case.key for case in cases if case.key not in exact]
-    return {name: Noticed(len(keys), keys[:_EXAMPLES]) for name, keys in found.items()}
+        keys = [case.key for case in duplicates(records, method="near", threshold=near).dropped]
+        exact = {case.key for case in duplicates(records, method="exact").dropped}
+        others = [key for key in keys if key not in exact]
+        # Which of several stays may differ between the two methods; how many are superfluous does not.
+        found["near"] = Noticed(max(0, len(keys) - len(exact)), others[:_EXAMPLES])
+    return found

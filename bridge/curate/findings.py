@@ -89,7 +89,7 @@ def _groups(a: Assessment) -> Iterator[Finding]:
     for name, balance in a.balance.items():
         group, count = next(iter(balance.groups.items()))
         share = count / a.records
-        if len(balance.groups) > 1 and share > 0.5:
+        if len(balance.groups) > 1 and share > max(0.5, 1.25 / len(balance.groups)):
             remedy = f"annobridge balance --by {name} --share 0.5"
             yield Finding("note", f"{percent(share)} of records are of one {name}: {group}", share, remedy)
     for name, score in a.scores.items():
