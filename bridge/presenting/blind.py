@@ -16,7 +16,7 @@ from bridge.merging.audits import Won
 from bridge.merging.validate import why_not
 from bridge.presenting import draws
 from bridge.presenting.choices import Choices, choices
-from bridge.records import FieldValue, Record
+from bridge.records import FieldValue, Record, record_key
 from bridge.templates import TaskTemplate
 
 
@@ -27,6 +27,7 @@ class Blind:
     Args:
         seed: decides it; only who has it can tell.
         choices: what changes places.
+        without: a field that has no part in the draw; it may speak of the order.
 
     >>> from bridge.templates import load_template
     >>> blind = Blind.of(load_template("preference"), seed=1)
@@ -39,15 +40,16 @@ class Blind:
 
     seed: int
     choices: Choices
+    without: str = ""
 
     @classmethod
-    def of(cls, template: TaskTemplate, seed: int) -> Blind:
+    def of(cls, template: TaskTemplate, seed: int, without: str = "") -> Blind:
         """The blind order for a template.
 
         Raises:
             ValueRejected: its answers could not be brought back (:func:`~bridge.presenting.choices.choices`).
         """
-        return cls(seed, choices(template))
+        return cls(seed, choices(template), without)
 
     def order(self, record: Record) -> tuple[str, ...]:
         """The names of the fields that change places, in the order in which they are shown; group by group."""
@@ -70,6 +72,12 @@ class Blind:
         """
         return self._translated(answers, self._shown_as(record))
 
+    def essence(self, record: Record) -> str:
+        """The hash of what the order is drawn from."""
+        if self.without not in record.fields:
+            return record.content
+        return record_key({name: value for name, value in record.fields.items() if name != self.without})
+
     def content(self, record: Record) -> str:
         """What stands on a server for the hash of the record.
 
@@ -79,7 +87,7 @@ class Blind:
 
     def _shown_as(self, record: Record) -> dict[str, str]:
         """Place to the field that is shown there."""
-        content = record.content
+        content = self.essence(record)
         places: dict[str, str] = {}
         for group in self.choices.groups:
             names = [name for name in group if name in record.fields]

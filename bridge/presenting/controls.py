@@ -224,13 +224,14 @@ def _set_aside(rows: Rows) -> Iterator[Row]:
             yield line, row
             continue
         row = dict(row)
+        value = row.pop(COLUMN, None)
         if type(row.get("fields")) is dict:
             metadata = row.get("metadata")
             metadata = dict(metadata) if isinstance(metadata, dict) else {}
-            value = row.pop(COLUMN, None) or metadata.pop(COLUMN, None)
+            value = metadata.pop(COLUMN, None) if value is None else value
             yield line, {**row, "metadata": {**metadata, _ASIDE: {"line": line, "value": value}}}
         else:
-            yield line, {**row, _ASIDE: {"line": line, "value": row.pop(COLUMN, None)}}
+            yield line, {**row, _ASIDE: {"line": line, "value": value}}
 
 
 def _expected(value: Any, fields: Mapping[str, FieldValue], template: TaskTemplate) -> dict[str, Expected]:

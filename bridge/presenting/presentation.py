@@ -62,7 +62,10 @@ class Presentation:
     @property
     def variant(self) -> str:
         """What makes another presentation of it, in one spelling; empty where records are shown as they are."""
-        parts = [f"blind seed={self.blind.seed} of {self.blind.choices.groups}"] if self.blind else []
+        parts = []
+        if self.blind:
+            without = f" without {self.blind.without}" if self.blind.without else ""
+            parts.append(f"blind seed={self.blind.seed} of {self.blind.choices.groups}{without}")
         parts += [f"anchoring seed={self.hiding.seed} share={self.hiding.share!r}"] if self.hiding else []
         return "; ".join(parts)
 
@@ -74,7 +77,7 @@ class Presentation:
 
     def key(self, record: Record) -> str:
         """The key that a record has on servers. One that is a hash would tell the order, and is another one there."""
-        return self.content(record) if self.blind and record.key == record.content else record.key
+        return self.content(record) if self.blind and record.key == self.blind.essence(record) else record.key
 
     def shown(self, record: Record) -> Record:
         """The record as people are shown it; where nothing is changed, the record itself."""
