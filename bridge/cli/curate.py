@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.curate.filters import Filtered
     from bridge.curate.index import NearIndex
     from bridge.curate.items import Items
+    from bridge.curate.pii import Finding
     from bridge.curate.result import Dropped
     from bridge.curate.steps import Step
 
@@ -166,6 +169,69 @@ def clean(only: Sequence[str], off: Sequence[str], min_words: int | None, phrase
     run = _Filter(given, phrases)
     wanted = _settings(Clean, only=list(only) or None, off=list(off), min_words=min_words, phrases=phrases)
     run.tell(run.each(clean_step(wanted)))
+
+
+@click.command()
+@filter_options
+@click.option(
+    "--mode",
+    default="report",
+    show_default=True,
+    type=click.Choice(["report", "mask", "pseudonymise", "drop"]),
+    help="What becomes of what is found.",
+)
+@click.option("--review", type=click.Path(dir_okay=False), help="Where all findings go, shortened, for a person.")
+@click.option("--only", multiple=True, metavar="KIND", help="Look only for this kind; several times.")
+@click.option("--off", multiple=True, metavar="KIND", help="Leave this kind out; several times.")
+@click.option("--region", "regions", multiple=True, metavar="CODE", help="Country of phone numbers; by default US.")
+@click.option("--name", "names", multiple=True, metavar="NAME", help="Somebody who is spoken of; several times.")
+@click.option("--names", "names_file", type=click.Path(dir_okay=False), help="A file with such names, one a line.")
+@click.option("--ner", metavar="MODEL", help="An installed spaCy model that finds other names; slow.")
+@click.option("--key-env", metavar="NAME", help="Variable with the secret of pseudonyms.")
+@click.option("--at-least", type=click.FloatRange(0, 1), help="How sure a finding must be; by default 0.5.")
+def pii(review: str | None, regions: Sequence[str], names: Sequence[str], names_file: str | None, **given: Any) -> None:
+    """Find personal data and secrets; report, mask, pseudonymise, or drop their records.
+
+    It assists a person who looks through what was found. It is no guarantee: names that nobody listed, addresses, and
+    what is spelled in a way that nobody thought of are not found.
+
+    \b
+    Examples:
+      annobridge pii records.jsonl --review found.jsonl
+      annobridge pii records.jsonl --mode mask --region DE --names staff.txt --out masked.jsonl
+    """
+    from bridge.curate.pii import review as closest
+    from bridge.curate.settings import Pii
+    from bridge.curate.steps import pii_step
+    from bridge.files import line_writer, text_lines
+
+    run = _Filter(given, names_file)
+    if review:
+        refuse_overwriting(review, run.file, names_file, run.out, run.dropped)
+    listed = [*names, *(line.strip() for line in (text_lines(names_file) if names_file else ()) if line.strip())]
+    only, off = list(given.pop("only")) or None, list(given.pop("off"))
+    wanted = _settings(Pii, only=only, off=off, regions=list(regions) or None, names=listed, **given)
+    doubtful: list[Finding] = []
+    counts: Counter[str] = Counter()
+
+    with ExitStack() as files:
+        write = files.enter_context(line_writer(review)) if review else None
+
+        def note(found: list[Finding]) -> None:
+            counts.update(finding.kind for finding in found if finding.sure >= wanted.at_least)
+            doubtful[:] = closest([*doubtful, *found])[:5]
+            if write is not None:
+                for finding in found:
+                    write(finding.to_dict())
+
+        result = run.each(pii_step(wanted, note=note))
+    lines = [f"{counts.total():,} passages in all"] if counts else []
+    if doubtful:
+        lines.append("the closest calls, which a person should look at:")
+        lines += [f"  {one.key}, {one.field}: {one.kind} {one.shown} ({one.sure:.2f})" for one in doubtful]
+    lines.append("what is found is no guarantee: look through it" + (f", in {review}" if review else ", with --review"))
+    more = {"found": dict(sorted(counts.items())), "review": review, "mode": wanted.mode}
+    run.tell(result, more, lines)
 
 
 @click.command()
@@ -329,4 +395,4 @@ def licences(
     run.tell(run.whole(licences_step(wanted)))
 
 
-COMMANDS: list[click.Command] = [clean, dedup, balance, sample, licences]
+COMMANDS: list[click.Command] = [clean, pii, dedup, balance, sample, licences]

@@ -33,8 +33,8 @@ _GROUPS = 50
 _KNOWN = ("task", "type", "category", "topic", "domain", "source", "licence", "license", "difficulty", "model")
 _WORD = re.compile(r"\w+")
 
-Find = Callable[[str], Iterable[str]]
-"""From a text to the kinds of personal data in it, one for each place where there is some."""
+Find = Callable[[Record], Iterable[str]]
+"""From a record to the kinds of personal data in it, one for each passage."""
 
 Toxicity = Callable[[list[str]], Sequence[float]]
 """From texts to how toxic each is, 0 to 1."""
@@ -264,7 +264,7 @@ class _Tally:
         if self._identify is not None:
             self._languages(record, prompt, responses, self._identify)
         if self._find_pii is not None:
-            kinds = Counter(kind for text in (prompt, *responses) for kind in self._find_pii(text))
+            kinds = Counter(self._find_pii(record))
             self.pii += kinds
             for kind in kinds:
                 self._notice(f"pii {kind}", record)
@@ -276,6 +276,19 @@ class _Tally:
         self.languages["response"].update(answered)
         if asked != UNKNOWN and any(language not in (asked, UNKNOWN) for language in answered):
             self._notice("other_language", record)
+
+
+def pii_finder(**settings: Any) -> Find:
+    """What finds personal data, with the settings of :class:`bridge.curate.pii.Searcher`; what is doubtful is left out.
+
+    >>> list(pii_finder()(Record("r", {"prompt": "Mail ann@mail.example, please."})))
+    ['email']
+    """
+    from bridge.curate.pii import Searcher
+    from bridge.curate.pii_kinds import SURE
+
+    searcher = Searcher(**settings)
+    return lambda record: (finding.kind for finding in searcher.record(record) if finding.sure >= SURE)
 
 
 def is_very_short(text: str) -> bool:

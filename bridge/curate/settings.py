@@ -25,6 +25,21 @@ class Clean(Part):
     phrases: Name | None = None
 
 
+class Pii(Part):
+    """Personal data (:class:`bridge.curate.masking.Privacy`). ``key_env`` names the variable with the secret of
+    pseudonyms, ``ner`` an installed spaCy model."""
+
+    mode: Literal["report", "mask", "pseudonymise", "drop"] = "report"
+    only: Names | None = None
+    off: Names = []
+    regions: Names = ["US"]
+    names: Names = []
+    speakers: bool = True
+    ner: Name | None = None
+    key_env: Name | None = None
+    at_least: float = Field(0.5, ge=0, le=1)
+
+
 class Dedup(Part):
     """Duplicates (:func:`bridge.curate.duplicates.duplicates`). ``static`` and ``judge`` are folders with models."""
 

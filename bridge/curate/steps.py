@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Container, Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bridge.curate import settings as s
 from bridge.curate.result import Result
+from bridge.errors import UsageError
 from bridge.records import Record
+
+if TYPE_CHECKING:
+    from bridge.curate.pii import Finding
 
 Step: TypeAlias = "Callable[[list[Record]], Result]"
 """From records to what is kept, dropped, and why."""
@@ -43,6 +50,76 @@ def clean_step(wanted: s.Clean, *, folder: Path = Path(), spans: Mapping[str, st
         return Result(result.kept, result.dropped, {rule: result.why[rule] for rule in RULES if rule in result.why})
 
     return run
+
+
+def pii_step(
+    wanted: s.Pii,
+    *,
+    spans: Mapping[str, str] | None = None,
+    note: Callable[[list[Finding]], None] | None = None,
+    whatever_is_there: bool = False,
+) -> Step:
+    """Personal data (:mod:`bridge.curate.masking`).
+
+    Args:
+        wanted: mode and kinds.
+        spans: which field a question's suggested passages are of.
+        note: told all that was found in a record, where anything was.
+        whatever_is_there: look only for kinds whose packages are installed.
+    """
+    from bridge.curate.masking import Privacy
+
+    names = None
+    if wanted.ner is not None:
+        from bridge.curate.ner import presidio_names
+
+        names = presidio_names(wanted.ner)
+    privacy = Privacy(
+        wanted.mode,
+        key=_secret(wanted.key_env) if wanted.mode == "pseudonymise" else None,
+        at_least=wanted.at_least,
+        spans=spans,
+        only=wanted.only,
+        off=[*wanted.off, *(missing_kinds() if whatever_is_there else ())],
+        regions=wanted.regions,
+        names=wanted.names,
+        speakers=wanted.speakers,
+        find_names=names,
+    )
+
+    def run(records: list[Record]) -> Result:
+        result, why = Result(), Counter[str]()
+        for record in records:
+            treated = privacy.record(record)
+            why.update({finding.kind for finding in treated.findings if finding.sure >= wanted.at_least})
+            if treated.findings and note is not None:
+                note(treated.findings)
+            if treated.record is not None:
+                result.kept.append(treated.record)
+            if treated.dropped is not None:
+                result.dropped.append(treated.dropped)
+        return Result(result.kept, result.dropped, dict(sorted(why.items())))
+
+    return run
+
+
+def missing_kinds() -> list[str]:
+    """Kinds of personal data that cannot be looked for, because their package is not installed."""
+    needed = {"phone": "phonenumbers", "iban": "stdnum", "card": "stdnum"}
+    return [kind for kind, package in needed.items() if find_spec(package) is None]
+
+
+def _secret(variable: str | None) -> bytes:
+    if variable is None:
+        raise UsageError(
+            "pseudonymise: there is no secret key", remedy="name the environment variable that holds it: --key-env NAME"
+        )
+    value = os.environ.get(variable)
+    if not value:
+        raise UsageError(
+            f"the environment variable {variable} is not set", remedy="set it to the secret key of the pseudonyms"
+        )
+    return value.encode()
 
 
 def dedup_step(wanted: s.Dedup, *, folder: Path = Path(), held: Container[str] = ()) -> Step:
