@@ -83,7 +83,8 @@ class CampaignFolder:
     def _load_presentation(self, path: Path) -> Presentation:
         config = self.config
         try:
-            blind = Blind.of(self.template, config.blind.seed) if config.blind else None
+            order = config.blind
+            blind = Blind.of(self.template, order.seed, order.without or "") if order else None
         except ValueRejected as error:
             raise ConfigError(f"{path}: blind: {error.reason}", remedy=error.remedy) from None
         hiding = Hiding(config.anchoring.share, config.anchoring.seed) if config.anchoring else None

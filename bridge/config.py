@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from bridge.complaints import Place, complaints
 from bridge.errors import ConfigError
-from bridge.questions import ONE_LINE, Misplaced, Part, Version
+from bridge.questions import ONE_LINE, Misplaced, Name, Part, Version
 from bridge.yamlfile import YamlFile, parse_yaml, read_yaml
 
 FILE_NAME = "campaign.yaml"
@@ -70,9 +70,13 @@ class ControlsConfig(Part):
 
 
 class BlindConfig(Part):
-    """The order in which compared responses are shown is drawn by lot; the seed decides it."""
+    """The order in which compared responses are shown is drawn by lot; the seed decides it.
+
+    ``without`` is a field that has no part in the draw, because it speaks of the order that was drawn.
+    """
 
     seed: Seed
+    without: Name | None = None
 
 
 class AnchoringConfig(Part):

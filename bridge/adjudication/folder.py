@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,12 +13,12 @@ import yaml
 
 from bridge.annotations import Annotation
 from bridge.config import FILE_NAME, CampaignConfig
-from bridge.errors import InputError, UsageError
+from bridge.errors import InputError, UsageError, ValueRejected
 from bridge.fields import FieldSpec
 from bridge.files import Reject, read_lines, write_lines, write_text
 from bridge.merging import Unresolved
+from bridge.presenting import Blind
 from bridge.records import Record, record_key
-from bridge.sync.plan import new_key
 from bridge.templates import TaskTemplate
 from bridge.yamledit import with_values
 
@@ -136,6 +137,7 @@ def begin(
     rows: Sequence[Mapping[str, Any]],
     title: str,
     people: int,
+    without: str = "",
 ) -> None:
     """Write a linked campaign; its ``campaign.yaml`` comes last, because that makes it one.
 
@@ -146,9 +148,10 @@ def begin(
         rows: lines of ``records.jsonl`` (:func:`row`).
         title: what it is called on the server.
         people: how many decide on each record.
+        without: the field with earlier answers, which speak of the order in which adjudicators see what is compared.
     """
     server = {name: value for name, value in config.server.model_dump().items() if value not in (None, False)}
-    body = {
+    body: dict[str, Any] = {
         "version": 1,
         "project": title,
         "server": server,
@@ -157,6 +160,8 @@ def begin(
         "annotators_per_record": people,
         "merge": {"quorum": 1},
     }
+    if config.blind is not None and compares(template):
+        body["blind"] = {"seed": config.blind.seed, **({"without": without} if without else {})}
     head = (
         "# What people did not agree on in the campaign of the folder above. `annobridge adjudicate` made this and\n"
         "# adds to it; its answers settle that campaign's merge. `quorum`: how many answers a decision needs.\n"
@@ -164,6 +169,20 @@ def begin(
     write_text(folder / TEMPLATE, _yaml(template.model_dump(exclude_unset=True)))
     write_lines(folder / RECORDS, rows)
     write_text(folder / FILE_NAME, head + _yaml(body))
+
+
+def compares(template: TaskTemplate) -> bool:
+    """Whether a template, or what is left of it, asks to compare fields, which then stand in blind order.
+
+    >>> from bridge.templates import load_template
+    >>> compares(load_template("ranking")), compares(load_template("rating"))
+    (True, False)
+    """
+    try:
+        Blind.of(template, 0)
+    except ValueRejected:
+        return False
+    return True
 
 
 def _yaml(body: Mapping[str, Any]) -> str:
@@ -208,36 +227,38 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def row(
-    record: Record,
-    why: Mapping[str, str],
-    template: TaskTemplate,
-    there: Mapping[str, Entry],
-    more: Mapping[str, str] | None = None,
-) -> dict[str, Any] | None:
-    """A record as a line of the linked campaign's records; None where it is there already.
+def free_key(key: str, taken: Collection[str]) -> str:
+    """The key of a record in the linked campaign; a text that changed since then is another record there.
 
-    A record whose text has changed since then is another record there, as ``push --on-change new`` makes it.
+    It has a number, and not a hash, behind its key: that would tell what was shown in blind order.
+
+    >>> free_key("row-7", ()), free_key("row-7", {"row-7", "row-7@2"})
+    ('row-7', 'row-7@3')
+    """
+    numbered = (f"{key}@{number}" for number in count(2))
+    return next(name for name in chain([key], numbered) if name not in taken)
+
+
+def row(
+    key: str, record: Record, why: Mapping[str, str], template: TaskTemplate, more: Mapping[str, str]
+) -> dict[str, Any]:
+    """A record as a line of the linked campaign's records.
 
     Args:
-        record: as people see it.
+        key: its key there.
+        record: as it is in the campaign.
         why: the questions to decide, and what is the matter with each.
         template: the linked campaign's.
-        there: what it has.
         more: the field with earlier answers, if they are to be seen.
     """
-    content, key = record_key(record.fields), record.key
-    if key in there and there[key].content != content:
-        key = new_key(key, content)
-    if key in there:
-        return None
     asked = {question.name for question in template.questions}
     body = record.to_dict()
+    mark = {"record": record.key, "content": record_key(record.fields), "questions": dict(why)}
     return {
         "key": key,
-        "fields": {**body["fields"], **(more or {})},
+        "fields": {**body["fields"], **more},
         "suggestions": [suggestion for suggestion in body["suggestions"] if suggestion["question"] in asked],
-        "metadata": {**body["metadata"], _MARK: {"record": record.key, "content": content, "questions": dict(why)}},
+        "metadata": {**body["metadata"], _MARK: mark},
     }
 
 

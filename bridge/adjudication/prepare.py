@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from bridge.adjudication.earlier import earlier_answers
 from bridge.adjudication.folder import (
@@ -13,8 +14,10 @@ from bridge.adjudication.folder import (
     ask_more,
     asking,
     begin,
+    compares,
     entries,
     extra_field,
+    free_key,
     row,
     showing,
     undecided,
@@ -22,8 +25,10 @@ from bridge.adjudication.folder import (
 from bridge.adjudication.result import AdjudicationResult
 from bridge.campaign_folder import CampaignFolder
 from bridge.errors import UsageError
-from bridge.merging import MergeResult
+from bridge.merging import MergedAnswer, MergeResult
+from bridge.presenting import Blind
 from bridge.records import Record
+from bridge.templates import TaskTemplate
 
 
 def prepare(
@@ -67,29 +72,44 @@ def prepare(
     folder = campaign.folder / FOLDER
     result = AdjudicationResult(folder, len(open_), len(too_few), shown=shows)
     there: dict[str, Entry] = entries(folder) if linked is not None else {}
+    known = {(entry.record, entry.content) for entry in there.values()}
     field = extra_field(campaign.template, template)
     said = {case.record: case.answers for case in merged.kept if case.record in open_} if field else {}
+    blind = campaign.presentation.blind if compares(template) else None
+    taken = set(there)
     rows = []
     found = [record for record in records if record.key in open_]
     result.missing = len(open_) - len(found)
     for record in found:
-        more = {}
-        if field:
-            given = {name: said[record.key][name].annotators for name in asked if name in said[record.key]}
-            more = {field: earlier_answers(record, given, campaign.template)}
-        line = row(record, open_[record.key], template, there, more)
-        if line is not None:
-            rows.append(line)
+        if (record.key, record.content) in known:
+            continue
+        more = {field: _earlier(record, said[record.key], template, blind)} if field else {}
+        key = free_key(record.key, taken)
+        taken.add(key)
+        rows.append(row(key, record, open_[record.key], template, more))
     result.added = len(rows)
     if linked is None:
         if rows:
-            begin(folder, campaign.config, template, rows, title(), annotators_per_record or 1)
+            begin(folder, campaign.config, template, rows, title(), annotators_per_record or 1, field)
         return result
     add(folder, rows)
     if annotators_per_record not in (None, linked.config.annotators_per_record):
         assert annotators_per_record is not None
         ask_more(folder, annotators_per_record)
     return result
+
+
+def _earlier(record: Record, said: Mapping[str, MergedAnswer], template: TaskTemplate, blind: Blind | None) -> str:
+    """What people answered, in the terms of what the adjudicators see."""
+    asked = [question.name for question in template.questions if question.name in said]
+    given: dict[str, Mapping[str, Any]] = {name: said[name].annotators for name in asked}
+    if blind is not None:
+        given = {
+            name: {who: blind.done(record, {name: value})[name] for who, value in answers.items()}
+            for name, answers in given.items()
+        }
+        record = Record(record.key, blind.fields(record))
+    return earlier_answers(record, given, template)
 
 
 def _check_choices(

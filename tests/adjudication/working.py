@@ -9,7 +9,6 @@ from typing import Any
 from bridge.campaign import Campaign
 from bridge.records import Value
 from bridge.servers.memory import MemoryServer
-from bridge.servers.protocol import Project
 
 ANN, BO, CY, DI = "ann@example.org", "bo@example.org", "cy@example.org", "di@example.org"
 
@@ -59,7 +58,7 @@ class Working:
 
     def _annotate(self, campaign: Campaign, key: str, person: str, answers: dict[str, Value]) -> None:
         repeats = max(campaign.template.repeats(record.fields) for record in campaign.records())
-        self.server.ensure(Project(campaign.config.project, campaign.template, repeats=repeats), create=False)
+        self.server.ensure(campaign._project(repeats), create=False)
         self.server.annotate(key, person, answers)
 
     def disagree(self, *keys: str) -> None:
