@@ -20,6 +20,9 @@ from bridge.exporting.affected import affected
 from bridge.files import write_lines, write_text
 from bridge.merging import MergeResult, merge
 from bridge.migration import MigrationResult, Side, migrate, moved
+from bridge.presenting import Evidence
+from bridge.presenting.anchoring import compared
+from bridge.presenting.blind import winners
 from bridge.presenting.controls import judged, weights
 from bridge.problems import PROBLEMS, check_changed, with_lost, write_merged
 from bridge.records import Record
@@ -302,6 +305,21 @@ class Campaign(CampaignFolder):
         result = merge(annotations, self.template, known, **settings)
         result = replace(result, problems=with_lost(result.problems, lost)) if lost else result
         return settled(linked, result, self.template, list(known), settings) if linked else result
+
+    def evidence(self) -> Evidence:
+        """What controls, blind order and hidden suggestions tell of those who answered, as single cases.
+
+        Raises:
+            ConfigError, InputError: as :meth:`annotations`.
+        """
+        everything, _ = self._undone(self._stored())
+        ours = [annotation for annotation in everything if annotation.record not in self.controls]
+        suggested = (record for record in self.records() if record.suggestions) if self.presentation.hiding else ()
+        return Evidence(
+            judged(self._controls_there(), everything, self.template),
+            list(winners(ours, self.template)),
+            list(compared(ours, {record.key: record for record in suggested}, self.template)),
+        )
 
     @property
     def adjudication(self) -> Campaign | None:

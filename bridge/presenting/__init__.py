@@ -3,6 +3,7 @@
 from bridge.presenting.anchoring import Hiding
 from bridge.presenting.blind import Blind
 from bridge.presenting.controls import Controls, Mixed, read_controls
+from bridge.presenting.evidence import Evidence
 from bridge.presenting.presentation import Presentation, Shown, Undone
 
-__all__ = ["Blind", "Controls", "Hiding", "Mixed", "Presentation", "Shown", "Undone", "read_controls"]
+__all__ = ["Blind", "Controls", "Evidence", "Hiding", "Mixed", "Presentation", "Shown", "Undone", "read_controls"]

@@ -290,8 +290,8 @@ class Judged(NamedTuple):
     annotator: str
     question: str
     right: bool
-    record: str
-    chance: float
+    record: str = ""
+    chance: float = 0.0
 
 
 def judged(controls: Controls, annotations: Iterable[Annotation], template: TaskTemplate) -> list[Judged]:
