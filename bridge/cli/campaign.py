@@ -215,6 +215,7 @@ def plan(folder: str, as_json: bool, on_change: Any, recreate: bool, **flags: An
             [f"{len(result.rejected):,}", "rejected"],
         ],
     )[1:]
+    lines += control_lines(result.controls, result.controls_missing)
     lines += left_out_lines(result.left_out)
     lines += rejected_lines(result.rejected, None)
     lines += conflict_lines(result.conflicts)
@@ -252,6 +253,7 @@ def push(folder: str, as_json: bool, on_change: Any, recreate: bool, **flags: An
         result = campaign.push(on_change=on_change, recreate=recreate)
     lines = [
         f"{result.sent:,} records sent, {result.present:,} were there already",
+        *control_lines(result.controls, result.controls_missing),
         *left_out_lines(result.left_out),
         *reordered_lines(result.reordered),
         *rejected_lines(result.rejected, campaign.out / "rejects.jsonl"),
@@ -289,6 +291,18 @@ def rejected_lines(rejects: list[Reject], path: Path | None) -> list[str]:
     more = [f"  and {len(rejects) - 3:,} more"] if len(rejects) > 3 else []
     where = f" (see {path})" if path else ""
     return [f"{len(rejects):,} rejected{where}:", *shown, *more]
+
+
+def control_lines(controls: int, missing: int) -> list[str]:
+    """How many control items are among the records, and whether there are enough.
+
+    >>> control_lines(5, 2)
+    ['5 of them are control items; their share asks for 2 more, which the file does not have']
+    """
+    if not controls and not missing:
+        return []
+    more = f"; their share asks for {missing:,} more, which the file does not have" if missing else ""
+    return [f"{controls:,} of them are control items{more}"]
 
 
 def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
