@@ -102,6 +102,11 @@ class Record:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Edited(Record):
+    """A record whose fields were changed under its key, so that the key is not their hash even where it once was."""
+
+
 _encode_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from bridge.questions import ONE_LINE, Part
 
@@ -27,9 +27,9 @@ class Clean(Part):
 
 class Pii(Part):
     """Personal data (:class:`bridge.curate.masking.Privacy`). ``key_env`` names the variable with the secret of
-    pseudonyms, ``ner`` an installed spaCy model."""
+    pseudonyms, ``ner`` an installed spaCy model. The mode ``none`` is for campaigns that do not want to be told."""
 
-    mode: Literal["report", "mask", "pseudonymise", "drop"] = "report"
+    mode: Literal["report", "mask", "pseudonymise", "drop", "none"] = "report"
     only: Names | None = None
     off: Names = []
     regions: Names = ["US"]
@@ -84,3 +84,45 @@ class Licences(Part):
     of_source: dict[Name, Name] = {}
     unknown: Unwanted = "drop"
     forbidden: Unwanted = "drop"
+
+
+Settings: TypeAlias = "Clean | Pii | Dedup | Balance | Sample | Licences"
+
+
+class Step(Part):
+    """One step of a list: its name alone, or ``{name: settings}``."""
+
+    clean: Clean | None = None
+    pii: Pii | None = None
+    dedup: Dedup | None = None
+    balance: Balance | None = None
+    sample: Sample | None = None
+    licences: Licences | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {data: {}}
+        if isinstance(data, dict):
+            return {name: {} if settings is None else settings for name, settings in data.items()}
+        return data
+
+    @model_validator(mode="after")
+    def _one(self) -> Step:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("a step has one name: write each as an item of its own")
+        return self
+
+    @property
+    def named(self) -> tuple[str, Settings]:
+        """The step's name and its settings."""
+        (name,) = self.model_fields_set
+        return name, getattr(self, name)
+
+
+class CurateConfig(Part):
+    """What becomes of records before people see them, and of training rows before they are written."""
+
+    before_push: list[Annotated[Step, Field()]] = []
+    before_export: list[Annotated[Step, Field()]] = []

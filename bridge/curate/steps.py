@@ -75,7 +75,7 @@ def pii_step(
 
         names = presidio_names(wanted.ner)
     privacy = Privacy(
-        wanted.mode,
+        "report" if wanted.mode == "none" else wanted.mode,
         key=_secret(wanted.key_env) if wanted.mode == "pseudonymise" else None,
         at_least=wanted.at_least,
         spans=spans,

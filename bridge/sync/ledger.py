@@ -336,6 +336,15 @@ class Ledger:
             ).fetchall()
         return {key for key, content in found if content.startswith(key[-8:])}
 
+    def there(self) -> set[str]:
+        """Keys, in the project of :meth:`last`, of records that are on the server, may be, or were."""
+        with self.guarded():
+            found = self.db.execute(
+                "SELECT key FROM records WHERE state NOT IN ('planned', 'rejected') "
+                "AND project = (SELECT id FROM projects ORDER BY used DESC LIMIT 1)"
+            ).fetchall()
+        return {key for (key,) in found}
+
     # Notes
 
     def note(self, name: str) -> str:

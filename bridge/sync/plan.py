@@ -12,7 +12,7 @@ from math import ceil
 from typing import Any, Literal
 
 from bridge.files import Reject
-from bridge.records import Record
+from bridge.records import Edited, Record
 from bridge.servers.protocol import Server
 from bridge.sync.reconcile import survey, take_over
 from bridge.sync.target import Row, Target
@@ -116,7 +116,8 @@ def new_key(key: str, content: str) -> str:
 
 def content_of(record: Record, row: Row | None) -> str:
     """The hash of a record's fields; a key that was that hash when it was sent need not be worked out again."""
-    return record.key if row is not None and row.content == record.key else record.content
+    known = row is not None and row.content == record.key and not isinstance(record, Edited)
+    return record.key if known else record.content
 
 
 def decide(
