@@ -13,7 +13,8 @@ from math import sqrt
 from statistics import NormalDist, fmean, variance
 from typing import Any, NamedTuple
 
-from bridge.merging.intervals import difference, effective, exact, wilson
+from bridge.merging.doubt import Doubt
+from bridge.merging.intervals import STRICT, difference, effective, exact, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +244,59 @@ def _closer(near: Sequence[Answered], far: Sequence[Answered]) -> tuple[float | 
     between = fmean(means[0]) - fmean(means[1])
     reach = NormalDist().inv_cdf(0.975) * sqrt(sum(variance(side) / len(side) for side in means))
     return between, between - reach, between + reach
+
+
+def audit_doubts(
+    controls: Sequence[ControlScore], positions: Iterable[PositionBias], anchorings: Iterable[Anchoring]
+) -> list[Doubt]:
+    """What control items, blind order and hidden suggestions give reason to doubt.
+
+    Somebody fails the controls whose share lies below that of all others together by more than chance explains in one
+    of a thousand cases. Place and suggestion matter where the share is off by a twentieth or more, and by 1.7 times
+    what its interval reaches, which is the same strictness.
+    """
+    doubts = []
+    for score in controls:
+        others = [other for other in controls if other is not score]
+        rest = (sum(other.right for other in others), sum(other.n for other in others))
+        if rest[1] and difference((score.right, score.n), rest, STRICT)[1] < 0:
+            doubts.append(
+                Doubt(
+                    "failed_controls",
+                    f"{score.annotator} got {score.right} of {score.n} control items right ({score.share:.0%}), the "
+                    f"others {rest[0] / rest[1]:.0%}",
+                    "explain the guidelines, or weigh answers by control items",
+                    annotators=(score.annotator,),
+                    evidence=score.to_dict(),
+                )
+            )
+    for bias in positions:
+        off = bias.share - bias.expected
+        reach = bias.share - bias.low if off > 0 else bias.high - bias.share
+        if abs(off) >= 0.05 and abs(off) > _STRICTER * reach:
+            doubts.append(
+                Doubt(
+                    "position_bias",
+                    f"what stood first won {bias.share:.0%} of {bias.n:,} times, where {bias.expected:.0%} is expected",
+                    "the order is drawn by lot, so that no response gains by it; remind people to read all of them",
+                    bias.question,
+                    evidence=bias.to_dict(),
+                )
+            )
+    for found in anchorings:
+        if found.pull >= 0.05 and found.pull > _STRICTER * (found.pull - found.low):
+            (seen, of_seen), (hidden, of_hidden) = found.with_suggestion, found.without
+            doubts.append(
+                Doubt(
+                    "anchoring",
+                    f"{seen / of_seen:.0%} of answers equal the suggestion where people see it, "
+                    f"{hidden / of_hidden:.0%} where they do not",
+                    "hide suggestions where an independent judgement matters, such as for evaluation",
+                    found.question,
+                    evidence=found.to_dict(),
+                )
+            )
+    return doubts
+
+
+_STRICTER = NormalDist().inv_cdf((1 + STRICT) / 2) / NormalDist().inv_cdf(0.975)

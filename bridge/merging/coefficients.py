@@ -25,8 +25,9 @@ Level: TypeAlias = Literal["nominal", "ordinal", "interval", "ratio"]
 Counts: TypeAlias = "npt.NDArray[np.int64]"
 Floats: TypeAlias = "npt.NDArray[np.float64]"
 Ends: TypeAlias = tuple[float, float]
-Statistic: TypeAlias = Callable[[Floats], Floats]
-"""Totals of samples (samples x parts) to one figure or several of each (samples x figures), NaN where undefined."""
+Statistic: TypeAlias = Callable[[Floats, Floats], Floats]
+"""How often each row was drawn (samples x rows) and the rows (rows x parts), to one figure or several of each sample
+(samples x figures), NaN where undefined."""
 
 DRAWS = 1000
 """Samples for an interval. Where tens of thousands of units all differ, a fifth of them do: there it is narrow."""
@@ -39,13 +40,11 @@ class Coefficient:
     """One figure of agreement.
 
     Args:
-        name: ``alpha_nominal``, ``alpha_ordinal``, ``alpha_interval``, ``fleiss``, ``f1`` or ``similarity``.
         value: the figure; None where it is not defined.
         low, high: its interval (95 %); None where there is none.
         reason: why there is no value; empty where there is one.
     """
 
-    name: str
     value: float | None = None
     low: float | None = None
     high: float | None = None
@@ -84,94 +83,99 @@ def alpha(counts: npt.ArrayLike, level: Level = "nominal", values: Sequence[floa
 def alpha_parts(
     counts: npt.ArrayLike, level: Level = "nominal", values: Sequence[float] | None = None
 ) -> tuple[Floats, Statistic]:
-    """What each unit adds to alpha, so that parts of units can be summed and resampled; and alpha of such sums.
+    """What each unit adds to alpha, for resampling, and the statistic that makes alpha of it.
 
     Returns:
-        Units x parts (all 0 for units with fewer than two answers), and the function from sums of parts to alpha.
+        Units x parts, all 0 for units with fewer than two answers, and the statistic. But for the ordinal level, parts
+        of several units (those of a record, say) can be added up. At the nominal level they are: the ordered pairs that
+        differ, each divided by the unit's answers less one; then the answers by value.
     """
     table = np.asarray(counts, dtype=np.int64)
     width = table.shape[1] if table.ndim == 2 else 0
     table = table.reshape(-1, width)
     answers = table.sum(axis=1)
     table = np.where(answers[:, None] >= 2, table, 0)
+    answers = table.sum(axis=1)
     pairs = np.maximum(answers - 1, 1)
     if level == "ordinal":
-        seen_together = table[:, :, None] * table[:, None, :]
-        seen_together[:, np.arange(width), np.arange(width)] -= table
-        return (seen_together / pairs[:, None, None]).reshape(len(table), width * width), _ordinal(width)
+        return table.astype(np.float64), _ordinal
     if level == "nominal":
-        differ = (table.sum(axis=1) ** 2 - (table**2).sum(axis=1)) / pairs
-        return np.column_stack([differ, table]), _nominal
+        return np.column_stack([(answers**2 - (table**2).sum(axis=1)) / pairs, table]), of_sums(_nominal)
     numbers: Floats = np.asarray(range(width) if values is None else values, dtype=np.float64)
     if level == "ratio":
         if width and numbers.min() < 0:
             raise UsageError("a ratio of values below 0 has no meaning", remedy="use the interval level")
         sums = numbers[:, None] + numbers[None, :]
         apart = ((numbers[:, None] - numbers[None, :]) / np.where(sums == 0, 1, sums)) ** 2
-        return np.column_stack([((table @ apart) * table).sum(axis=1) / pairs, table]), _metric(apart)
+        return np.column_stack([((table @ apart) * table).sum(axis=1) / pairs, table]), of_sums(_metric(apart))
     if width:
-        numbers = numbers - numbers.mean()  # keeps differences of large numbers exact
-    differ = 2 * (table.sum(axis=1) * (table * numbers**2).sum(axis=1) - (table * numbers).sum(axis=1) ** 2) / pairs
-    return np.column_stack([differ, table]), _interval(numbers)
+        numbers = numbers - np.round(numbers.mean())  # keeps differences of large numbers exact
+    added, squared = table @ numbers, table @ numbers**2
+    return np.column_stack([2 * (answers * squared - added**2) / pairs, answers, added, squared]), of_sums(_interval)
 
 
-def _one_minus(observed: Floats, expected: Floats, margins: Floats) -> Floats:
+def of_sums(statistic: Callable[[Floats], Floats]) -> Statistic:
+    """A statistic of nothing but the sums of the parts (samples x parts)."""
+    return lambda weights, rows: statistic(weights @ rows)
+
+
+def _one_minus(observed: Floats, expected: Floats, n: Floats, defined: npt.NDArray[np.bool_]) -> Floats:
     """Alpha from the sums of squared distances within units, and between all answers (both over ordered pairs)."""
-    n = margins.sum(axis=1)
-    defined = (margins > 0).sum(axis=1) > 1
     with np.errstate(divide="ignore", invalid="ignore"):
         found = 1 - (n - 1) * observed / expected
     return np.where(defined, found, np.nan)[:, None]
 
 
+def _several(margins: Floats) -> npt.NDArray[np.bool_]:
+    several: npt.NDArray[np.bool_] = (margins > 0).sum(axis=1) > 1
+    return several
+
+
 def _nominal(sums: Floats) -> Floats:
     margins = sums[:, 1:]
-    return _one_minus(sums[:, 0], margins.sum(axis=1) ** 2 - (margins**2).sum(axis=1), margins)
+    n = margins.sum(axis=1)
+    return _one_minus(sums[:, 0], n**2 - (margins**2).sum(axis=1), n, _several(margins))
 
 
-def _interval(numbers: Floats) -> Statistic:
+def _interval(sums: Floats) -> Floats:
+    observed, n, added, squared = sums.T
+    expected = 2 * (n * squared - added**2)
+    return _one_minus(observed, expected, n, expected > 1e-9 * n * squared)
+
+
+def _metric(apart: Floats) -> Callable[[Floats], Floats]:
     def statistic(sums: Floats) -> Floats:
         margins = sums[:, 1:]
-        expected = 2 * (margins.sum(axis=1) * (margins @ numbers**2) - (margins @ numbers) ** 2)
-        return _one_minus(sums[:, 0], expected, margins)
+        return _one_minus(sums[:, 0], ((margins @ apart) * margins).sum(axis=1), margins.sum(axis=1), _several(margins))
 
     return statistic
 
 
-def _metric(apart: Floats) -> Statistic:
-    def statistic(sums: Floats) -> Floats:
-        margins = sums[:, 1:]
-        return _one_minus(sums[:, 0], ((margins @ apart) * margins).sum(axis=1), margins)
-
-    return statistic
-
-
-def _ordinal(width: int) -> Statistic:
+def _ordinal(weights: Floats, table: Floats) -> Floats:
     """The distance of two values is that of their middle ranks among all answers, which each sample has anew."""
-
-    def statistic(sums: Floats) -> Floats:
-        together = sums.reshape(len(sums), width, width)
-        margins = together.sum(axis=2)
-        ranks = np.cumsum(margins, axis=1) - margins / 2
-        ranks -= margins.sum(axis=1, keepdims=True) / 2
-        squares = (margins * ranks**2).sum(axis=1)
-        observed = 2 * (squares - np.einsum("bck,bc,bk->b", together, ranks, ranks, optimize=True))
-        expected = 2 * (margins.sum(axis=1) * squares - (margins * ranks).sum(axis=1) ** 2)
-        return _one_minus(observed, expected, margins)
-
-    return statistic
+    margins = weights @ table
+    n = margins.sum(axis=1)
+    ranks = np.cumsum(margins, axis=1) - margins / 2 - n[:, None] / 2
+    added, squared = ranks @ table.T, ranks**2 @ table.T
+    within = (weights * (added**2 - squared) / np.maximum(table.sum(axis=1) - 1, 1)).sum(axis=1)
+    squares = (margins * ranks**2).sum(axis=1)
+    expected = 2 * (n * squares - (margins * ranks).sum(axis=1) ** 2)
+    return _one_minus(2 * (squares - within), expected, n, _several(margins))
 
 
-def ratio(sums: Floats) -> Floats:
-    """The statistic of a mean: parts are ``(sum, number)``."""
+def _mean(sums: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(sums[:, 1] > 0, sums[:, 0] / sums[:, 1], np.nan)[:, None]
+
+
+ratio: Statistic = of_sums(_mean)
+"""The statistic of a mean: parts are ``(sum, number)``."""
 
 
 def total(parts: Floats, statistic: Statistic) -> list[float | None]:
     """A statistic of all parts together: its figures, None where they are not defined."""
     rows, repeats = _alike(parts)
-    return [None if np.isnan(x) else float(x) for x in statistic(repeats[None, :].astype(np.float64) @ rows)[0]]
+    return [None if np.isnan(x) else float(x) for x in statistic(repeats[None, :].astype(np.float64), rows)[0]]
 
 
 def resampled(
@@ -184,7 +188,7 @@ def resampled(
 
     Args:
         parts: what each unit (or each record, where one has several units) adds (units x parts).
-        statistic: from sums of parts to figures.
+        statistic: from parts and how often each was drawn to figures.
         seed: of the samples.
         draws: how many samples; by default :data:`DRAWS`.
         level: of the intervals.
@@ -201,7 +205,7 @@ def resampled(
     if repeats.sum() < 2:
         return [None] * len(total(parts, statistic))
     draws = draws or (DRAWS if len(repeats) < 20_000 else DRAWS // 5)
-    found = np.concatenate([statistic(weights @ rows) for weights in _samples(repeats, seed, draws)])
+    found = np.concatenate([statistic(weights, rows) for weights in _samples(repeats, seed, draws)])
     ends: list[Ends | None] = []
     for figures in found.T:
         defined = figures[~np.isnan(figures)]

@@ -8,6 +8,9 @@ from statistics import NormalDist
 
 from bridge.errors import UsageError
 
+STRICT = 0.999
+"""The level at which people are named in warnings: chance does the same to less than one of a thousand."""
+
 
 def exact(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """The exact interval for a share, after Clopper and Pearson (Biometrika 26, 1934).
@@ -112,13 +115,20 @@ def _lowest(successes: int, n: int, tail: float) -> float:
     if not successes:
         return 0.0
     low, high = 0.0, successes / n  # at the upper end the probability is a half or more
-    while low < (middle := (low + high) / 2) < high:
-        low, high = (low, middle) if _at_least(successes, n, middle) > tail else (middle, high)
+    while high - low > 1e-11 * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if at_least(successes, n, middle) > tail else (middle, high)
     return low
 
 
-def _at_least(successes: int, n: int, share: float) -> float:
-    """The probability of so many successes or more, for a share not above ``successes / n``: the terms only shrink."""
+def at_least(successes: int, n: int, share: float) -> float:
+    """The probability of so many successes or more, if each case succeeds with a chance of ``share``.
+
+    Only for a share not above ``successes / n``: there every term of the sum is smaller than the one before.
+
+    >>> round(at_least(9, 10, 0.5), 4)
+    0.0107
+    """
     if share == 1:
         return 1.0
     ways = lgamma(n + 1) - lgamma(successes + 1) - lgamma(n - successes + 1)
