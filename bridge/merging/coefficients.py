@@ -92,7 +92,7 @@ def alpha_parts(
     """
     table = np.asarray(counts, dtype=np.int64)
     width = table.shape[1] if table.ndim == 2 else 0
-    table = table.reshape(-1, width)
+    table = table.reshape(len(table), width)
     answers = table.sum(axis=1)
     table = np.where(answers[:, None] >= 2, table, 0)
     answers = table.sum(axis=1)
