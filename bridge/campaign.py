@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.adjudication import FOLDER, AdjudicationResult, Answers, decided, decided_records, prepare, settled, title
 from bridge.annotations import newest
@@ -23,7 +23,7 @@ from bridge.migration import MigrationResult, Side, migrate, moved
 from bridge.presenting import Evidence
 from bridge.presenting.anchoring import compared
 from bridge.presenting.blind import winners
-from bridge.presenting.controls import judged, weights
+from bridge.presenting.controls import NOT_WEIGHED, judged, weights
 from bridge.problems import PROBLEMS, check_changed, with_lost, write_merged
 from bridge.records import Record
 from bridge.results import StatusResult, per_person
@@ -36,6 +36,9 @@ from bridge.sync.plan import OnChange, PlanResult, plan
 from bridge.sync.pull import PullResult, pull, usable
 from bridge.sync.push import PushResult, push
 from bridge.sync.reconcile import reconcile, survey, take_over
+
+if TYPE_CHECKING:
+    from bridge.merging.agreement import Agreement  # it loads numpy, which no other command waits for
 
 KEEP = 10_000
 """A file of no more records than this is read once for a push; a longer one twice, so that memory stays bounded."""
@@ -295,8 +298,7 @@ class Campaign(CampaignFolder):
     def _merged(self, records: Iterable[Record]) -> MergeResult:
         """Everybody's answers as one, and where people do not agree, what adjudicators decided."""
         everything, lost = self._undone(self._stored())
-        annotations = [annotation for annotation in everything if annotation.record not in self.controls]
-        settings = self._merging()
+        annotations, settings = self._without_controls(everything), self._merging()
         if self.config.merge.weights == "controls":
             right = judged(self._controls_there(), everything, self.template)
             settings["weights"] = weights(right, {annotation.annotator for annotation in annotations})
@@ -304,6 +306,8 @@ class Campaign(CampaignFolder):
         known = list(records) if linked else records
         result = merge(annotations, self.template, known, **settings)
         result = replace(result, problems=with_lost(result.problems, lost)) if lost else result
+        if self.config.merge.weights == "controls" and not settings["weights"] and annotations:
+            result.warnings.append(NOT_WEIGHED)
         return settled(linked, result, self.template, list(known), settings) if linked else result
 
     def evidence(self) -> Evidence:
@@ -313,12 +317,35 @@ class Campaign(CampaignFolder):
             ConfigError, InputError: as :meth:`annotations`.
         """
         everything, _ = self._undone(self._stored())
-        ours = [annotation for annotation in everything if annotation.record not in self.controls]
+        ours = self._without_controls(everything)
         suggested = (record for record in self.records() if record.suggestions) if self.presentation.hiding else ()
         return Evidence(
             judged(self._controls_there(), everything, self.template),
             list(winners(ours, self.template)),
             list(compared(ours, {record.key: record for record in suggested}, self.template)),
+        )
+
+    def agreement(self, *, seed: int = 0) -> Agreement:
+        """How far people agree, what each of them is like, and what is doubtful.
+
+        Args:
+            seed: of the samples that intervals rest on.
+
+        Raises:
+            InputError: the records cannot be read.
+        """
+        from bridge.merging.agreement import agreement, anchoring, control_scores, position_bias
+
+        evidence = self.evidence()
+        return agreement(
+            self.annotations(),
+            self.template,
+            self.records(),
+            labels=self.config.merge.labels,
+            seed=seed,
+            controls=control_scores(evidence.right),
+            positions=position_bias(evidence.won),
+            anchorings=anchoring(evidence.compared),
         )
 
     @property

@@ -188,8 +188,21 @@ class CampaignFolder:
             ConfigError: they were given while `blind` or `anchoring` in ``campaign.yaml`` were others.
             InputError: records were shown otherwise than they are, and cannot be read.
         """
-        found, _ = self._undone(self._stored(history=history))
-        return [annotation for annotation in found if annotation.record not in self.controls]
+        return self.answers(history=history)[0]
+
+    def answers(self, *, history: bool = False) -> tuple[list[Annotation], list[Problem]]:
+        """The same as :meth:`annotations`, and what of the answers had to be left out of them.
+
+        That is what people answered to records that are not in the file any more: nobody can tell in which order they
+        were shown.
+        """
+        everything, lost = self._undone(self._stored(history=history))
+        return self._without_controls(everything), lost
+
+    def _without_controls(self, annotations: list[Annotation]) -> list[Annotation]:
+        if not self.controls.items:
+            return annotations
+        return [annotation for annotation in annotations if annotation.record not in self.controls]
 
     def _stored(self, *, history: bool = False) -> list[Annotation]:
         """The answers as they came."""
@@ -255,6 +268,12 @@ class CampaignFolder:
     def _merging(self) -> dict[str, Any]:
         """How answers become one, as :func:`bridge.merging.merge` wants to be told."""
         return {**self.config.merge.model_dump(), "weights": {}}
+
+    @property
+    def inputs(self) -> list[Path]:
+        """The files that the campaign's records come from."""
+        controls = self.config.controls
+        return [self.folder / path for path in (self.config.records.path, controls and controls.records) if path]
 
     def people(self) -> dict[str, str]:
         """Pseudonym to name on the server. It never leaves the campaign's folder by itself."""

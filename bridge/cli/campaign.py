@@ -373,10 +373,13 @@ def write_annotations(folder: str, as_json: bool, out: str, history: bool, **fla
     from bridge.files import write_lines
 
     with opened(folder, flags, quiet=as_json) as campaign:
-        refuse_overwriting(out, campaign.folder / campaign.config.records.path, folder=folder)
-        lines = campaign.annotations(history=history)
-    count = write_lines(out, (annotation.to_dict() for annotation in lines))
-    report({"file": out, "annotations": count}, [f"wrote {count:,} annotations to {out}"], as_json=as_json)
+        refuse_overwriting(out, *campaign.inputs, folder=folder)
+        found, lost = campaign.answers(history=history)
+    count = write_lines(out, (annotation.to_dict() for annotation in found))
+    lines = [f"wrote {count:,} annotations to {out}"]
+    if lost:
+        lines.append(f"{len(lost):,} answers were left out of them, such as {lost[0].record}, {lost[0].reason}")
+    report({"file": out, "annotations": count, "left_out": len(lost)}, lines, as_json=as_json, partial=bool(lost))
 
 
 COMMANDS: list[click.Command] = [init, plan, push, pull, write_annotations]

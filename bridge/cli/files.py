@@ -55,7 +55,7 @@ def check(file: str | None, rejects: str | None, folder: str, as_json: bool, **f
                 raise click.UsageError("without a campaign, --template is needed")
         with opened(folder, flags, quiet=as_json) as campaign:
             if rejects:
-                refuse_overwriting(rejects, campaign.folder / campaign.config.records.path, folder=folder)
+                refuse_overwriting(rejects, *campaign.inputs, folder=folder)
             result = campaign.check()
         path = campaign.out / "rejects.jsonl"
         if rejects:
@@ -94,7 +94,7 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
     else:
         with opened(folder, flags, quiet=as_json) as campaign:
             if out:
-                refuse_overwriting(out, campaign.folder / campaign.config.records.path, folder=folder)
+                refuse_overwriting(out, *campaign.inputs, folder=folder)
             result = campaign.merge()
             path = Path(out) if out else campaign.out / "merged.jsonl"
             if out:

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from bridge.annotations import Annotation
 from bridge.errors import InputError, ValueRejected
 from bridge.files import Reject, Row
+from bridge.merging.doubt import Doubt
 from bridge.merging.validate import why_not
 from bridge.presenting import draws
 from bridge.presenting.sameness import same
@@ -348,6 +349,13 @@ def chance(question: Question, expected: Expected) -> float:
         return 1 / factorial(len(expected[0]))
     return 0.0
 
+
+NOT_WEIGHED = Doubt(
+    "not_weighed",
+    "nobody has answered a control item yet, so all answers count alike",
+    "pull again when people have answered some, or take `weights` out of the `merge` section",
+)
+"""The warning where answers shall be weighed by controls, and cannot be."""
 
 LEAST = 0.01
 """The smallest weight: an answer that only a guesser gave still is one, and the quorum says what it is worth."""

@@ -212,6 +212,9 @@ def test_an_answer_to_a_record_that_is_not_in_the_file_any_more_is_named_and_not
     assert "nobody can tell in which order it was shown" in result.problems[0].reason
     assert {merged.record: merged.answers["preference"].outcome for merged in result.kept}["r0"] == "abstained"
     assert folder.rows("problems.jsonl")[0]["value"] in ("A", "B")
+    found, lost = folder.open().answers()
+    assert [(p.record, p.question) for p in lost] == [("r0", "preference")]
+    assert next(annotation for annotation in found if annotation.record == "r0").answers == {}
 
 
 def test_a_pull_checks_answers_as_answers_to_the_records_as_they_are(folder: Folder) -> None:
@@ -368,6 +371,13 @@ def test_who_is_right_about_controls_can_weigh_more(folder: Folder) -> None:
         campaign = folder.answered(ann=by_content, bo=lambda fields: {"preference": "tie"})
         values = {merged.answers["preference"].value for merged in campaign.merge().kept}
         assert values == {value}, weights
+
+
+def test_without_an_answer_to_a_control_all_count_alike_and_the_merge_says_so(folder: Folder) -> None:
+    folder.config(controls={"records": "controls.jsonl", "share": 0.0001, "seed": 3}, merge={"weights": "controls"})
+    result = folder.answered(ann=by_content).merge()
+    assert [doubt.kind for doubt in result.warnings] == ["not_weighed"]
+    assert "weights" not in result.rule
 
 
 def test_weights_need_controls(folder: Folder) -> None:
