@@ -119,7 +119,9 @@ class Cleaner:
             # What one rule leaves can be another's to change, and whether entities are an accident depends on all
             # texts together: only a round in which nothing changed is the last.
             unsettled = False
-            markup = any(map(has_entity, after.values())) and any(map(speaks_of_markup, after.values()))
+            markup = any(map(has_entity, after.values())) and any(
+                speaks_of_markup(apart_from_code(text)[0]) for text in after.values()
+            )
             for place in doubtful:
                 text, rules = self._round(after[place], {"html"} if markup else ())
                 if text != after[place]:
@@ -194,7 +196,10 @@ class Cleaner:
             return record, ()
         fields = with_texts(record.fields, {one.place: one.after for one in kept})
         followed = {rule for entry in entries for rule in entry["rule"].split(", ")}
-        changed = replace(record, fields=fields, suggestions=suggestions)
+        same_suggestions = suggestions == [*record.suggestions]
+        changed = replace(
+            record, fields=fields, suggestions=record.suggestions if same_suggestions else tuple(suggestions)
+        )
         return with_history(changed, entries), tuple(name for name in self._changes if name in followed)
 
     def _suggested(self, record: Record) -> dict[int, tuple[str, tuple[str, ...]]]:

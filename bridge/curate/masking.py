@@ -164,7 +164,7 @@ class Privacy:
         masked = replace(
             record,
             fields=with_texts(record.fields, after),
-            suggestions=[s for s in suggestions if s.value != []],
+            suggestions=tuple(s for s in suggestions if s.value != []),
             metadata=metadata,
         )
         return with_history(masked, entries)

@@ -26,7 +26,7 @@ KINDS = ("secret", "email", "iban", "card", "ssn", "ip", "phone", "name", "perso
 PLACEHOLDER = re.compile(r"<(?:[A-Z]+)_(?:[0-9a-f]{8,32}|[1-9][0-9]{0,5})>")
 """What stands in the place of masked passages. Nothing personal is looked for in it."""
 
-_DIGITS = re.compile(r"\d")
+_SEVEN_DIGITS = re.compile(r"(?:\D*+\d){7}")  # the fewest that anybody's number has
 
 Names = Callable[[str], Iterable[tuple[int, int, float]]]
 """What finds names of people: from a text to start, end and how sure (0 to 1), in code points."""
@@ -160,7 +160,7 @@ class Searcher:
             names: a finder of further names.
         """
         hits = [hit for find in self._always for hit in find(text)]
-        if _many_digits(text):
+        if _SEVEN_DIGITS.match(text):
             hits += [hit for find in self._with_digits for hit in find(text)]
         hits += self._given(text)
         if names is not None:
@@ -239,11 +239,6 @@ def places_of(record: Record, *, metadata: bool = True) -> Iterator[tuple[str, s
         if metadata or key == HISTORY:
             yield from nested_texts(value, f"metadata.{key}")
     yield "key", record.key
-
-
-def _many_digits(text: str) -> bool:
-    """Whether there are at least seven digits, the fewest that a number of anybody's has."""
-    return any(count >= 7 for count, _ in enumerate(_DIGITS.finditer(text), 1))
 
 
 def _apart(hits: list[Hit]) -> list[Hit]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bridge.curate.pii_kinds import Finder, Hit, cue, missing
+from bridge.curate.pii_kinds import Finder, Hit, W, cue, missing
 from bridge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
 _RUN = re.compile(
-    r"(?<![\w@#%])(?<![\w][-/.:,])(?:\(?\+\s?)?\(?\d(?:[ \t\u00a0\u202f().\-/\u2010-\u2013]{0,3}\d){6,24}"
-    r"(?:\s?(?:x|ext\.?|extension|#)\s?\d{1,6})?(?!\w|[-/:.,%]\w)",
+    rf"(?<!{W})(?<![@#%])(?<![\w][-/.:,])"
+    r"(?:\(?\+\s?)?\(?\d(?:[ \t\u00a0\u202f().\-/\u2010-\u2013]{0,3}\d){6,24}"
+    r"(?:\s?(?:x|ext\.?|extension|#)\s?\d{1,6})?"
+    rf"(?!{W}|[-/:.,%]\w)",
     re.IGNORECASE,
 )
 _EXTENSION = re.compile(r"\s?(?:x|ext\.?|extension|#)\s?\d{1,6}$", re.IGNORECASE)
@@ -29,12 +31,18 @@ _DATE = re.compile(
     r"(?<!\d)(?:(?:19|20)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])"
     r"|(?:0?[1-9]|[12]\d|3[01])[-/.](?:0?[1-9]|[12]\d|3[01])[-/.](?:19|20)\d\d|(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d)(?!\d)"
 )
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[ \u00a0\u202f]\d{3})+")
 _DECIMAL = re.compile(r"\d+\.\d+")
 _DOTTED = re.compile(r"\d{1,3}(?:\.\d{1,5}){3,}")
 _NORTH_AMERICA = re.compile(r"(?:1[ .-])?(?:\(\d{3}\)\s?|\d{3}[-. /])\d{3}[-. ]\d{4}")
 _ONE_OF_SEVERAL = re.compile(
     r"(?<![\d-])(?:\+?1[ .-])?(?:\([2-9]\d\d\)\s?|[2-9]\d\d[-.])\d{3}[-.]\d{4}(?![\d-])"
     r"|\+\d{1,3}[ .-]?\d[\d .-]{6,13}\d(?!\d)"
+)
+_SAID_AFTER = re.compile(
+    r",?\s(?:is|was)\s(?:the|my|his|her|our|their|your)\s(?:(?:new|old|direct|private|phone|mobile|cell|fax|office|home)\s)*"
+    r"(?:number(?!\sof\s(?!the\b))|phone|mobile|cell|fax)\b",
+    re.IGNORECASE,
 )
 _COUNTRIES = ["GB", "DE", "FR", "IT", "CH", "AT", "NL", "BE", "SE", "AU", "NZ", "JP", "IN", "ZA", "IE", "FI"]
 """Where national numbers start with 0: a number in groups that starts so is likely to be one of them."""
@@ -93,12 +101,13 @@ def _judged(text: str, start: int, end: int, regions: Sequence[str]) -> Iterator
             for match in found:
                 yield from _judged(text, start + match.start(), start + match.end(), regions)
         return
+    near = "phone" if _SAID_AFTER.match(text, end) else cue(text, start)
     abroad = number.lstrip("(").startswith("+")
     if not abroad and _is_something_else(number, digits, text[:start][-1:], text[end : end + 2]):
         return
-    sure, value = _international(number, digits) if abroad or digits.startswith("00") else (0.0, "")
+    sure, value = _international(number, digits) if abroad or (digits.startswith("00") and near != "id") else (0.0, "")
     if not abroad and sure < 0.5:
-        sure, value = _national(number, digits, cue(text, start), regions)
+        sure, value = _national(number, digits, near, regions)
     if sure:
         yield Hit("phone", start, end, sure, value)
 
@@ -113,7 +122,7 @@ def _is_something_else(number: str, digits: str, before: str, after: str) -> boo
         _DATE.search(number) is not None
         or _DECIMAL.fullmatch(number) is not None
         or _DOTTED.fullmatch(number) is not None
-        or (before != "" and before in "$€£¥§~=<>^*")
+        or (before != "" and before in "$€£¥§~^*")
         or after[:1] in ("%", "€", "$", "°")
         or _is_book(number, digits)
         or len(set(digits)) <= 1
@@ -182,6 +191,8 @@ def _national(number: str, digits: str, near: str, regions: Sequence[str]) -> tu
     if digits[0] == "0" and 9 <= len(digits) <= 12 and grouped:
         elsewhere = valid or next(filter(None, (_valid(number, region) for region in _COUNTRIES)), "")
         return (0.85 if valid else 0.65 if elsewhere else 0.35), elsewhere or digits
+    if valid and _THOUSANDS.fullmatch(number):
+        return 0.35, value
     if valid:
         separators = len(re.findall(r"\d\D+(?=\d)", number))
         if not grouped:

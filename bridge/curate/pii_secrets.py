@@ -70,7 +70,7 @@ _PEM = re.compile(
     r"(?:(?:[^-]|-(?!----)){0,20000}-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
     r"|(?:(?:\s|\\n)*[A-Za-z0-9+/=]{16,})*)"
 )
-_IN_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://([^\s:/@\"'<>]{1,100}:[^\s/@\"'<>]{1,100})@", re.IGNORECASE)
+_IN_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://([^\s:/\"'<>]{1,100}:[^\s/@\"'<>]{1,100})@", re.IGNORECASE)
 _EXAMPLES = re.compile(r"(?:user(?:name)?|login|name|admin)?:(?:pass(?:word|wd)?|pw|secret|\*+|x+|\.+)", re.IGNORECASE)
 
 _WORDS = (
@@ -144,7 +144,7 @@ def _said(text: str) -> Iterator[Hit]:
             continue
         # Passwords do end with exclamation marks, and sentences about them rarely.
         value = match["value"].rstrip(".)]}:*" if said["pass"] else ".)]}!?:*")
-        if len(value) < 6 or _PLACEHOLDER.match(value) or "(" in value or _SAID.fullmatch(value):
+        if len(value) < 6 or _PLACEHOLDER.match(value) or _CODE.search(value) or _SAID.fullmatch(value):
             continue
         sure, note = _sure_of_said(value, said["pass"] is not None, match["says"].strip())
         if sure:
@@ -167,6 +167,7 @@ def _sure_of_said(value: str, password: bool, says: str) -> tuple[float, str]:
     return 0.0, ""
 
 
+_CODE = re.compile(r"\(|[)\]}]+[.;,)\]]")
 _NAME_IN_CODE = re.compile(
     r"[a-z]+(?:[_-][a-z]+)*_?\d{0,2}|[A-Z][A-Z_]+\d?|(?:[a-z]+|[A-Z][a-z]+)(?:[A-Z][a-z]+)*\d{0,2}"
 )
@@ -223,12 +224,12 @@ def _looks_random(value: str) -> bool:
     plain = value.strip("=").replace("-", "").replace("_", "")
     kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in plain if c.isalnum()]
     counts = Counter(kinds)
-    if len(kinds) < 18 or min(counts["d"], counts["u"], counts["l"]) < 2:
+    if len(kinds) < 18 or min(counts["u"], counts["l"]) < 2 or counts["d"] < (2 if len(kinds) < 32 else 1):
         return False
     changes = sum(a != b for a, b in itertools.pairwise(kinds)) / len(kinds)
-    longest = max(map(len, re.findall(r"[a-z]+", plain)))
-    # A word of six letters or more is rare in what is drawn at random, and common in names of things.
-    return changes >= 0.4 and longest <= 6 and _entropy(plain) >= 3.6 and not _is_text(value)
+    # Of what is drawn at random, a sixth stands in runs of three small letters and more; of names of things, most.
+    words = sum(map(len, re.findall(r"[a-z]{3,}", plain))) / len(kinds)
+    return changes >= 0.35 and words < 0.45 and _entropy(plain) >= 3.6 and not _is_text(value)
 
 
 def _entropy(value: str) -> float:

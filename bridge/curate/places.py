@@ -116,6 +116,8 @@ def undo(record: Record, step: str = "clean") -> Record:
     return replace(
         record,
         fields=with_texts(record.fields, {place: text for place, text in earliest.items() if isinstance(text, str)}),
-        suggestions=[replace(s, value=earliest.get(f"suggestions.{s.question}", s.value)) for s in record.suggestions],
+        suggestions=tuple(
+            replace(s, value=earliest.get(f"suggestions.{s.question}", s.value)) for s in record.suggestions
+        ),
         metadata={**metadata, HISTORY: kept} if kept else metadata,
     )
