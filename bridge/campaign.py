@@ -14,6 +14,7 @@ from bridge.adjudication import FOLDER, AdjudicationResult, Answers, decided, de
 from bridge.annotations import newest
 from bridge.campaign_folder import CampaignFolder
 from bridge.config import FILE_NAME, ServerConfig
+from bridge.curating import BeforeExport, done_before_push
 from bridge.errors import InputError, LedgerError, NotFound, OtherProject, UsageError
 from bridge.exporting import ExportResult, export_all
 from bridge.exporting.affected import affected
@@ -27,15 +28,16 @@ from bridge.presenting.controls import NOT_WEIGHED, judged, weights
 from bridge.problems import PROBLEMS, check_changed, with_lost, write_merged
 from bridge.records import Record
 from bridge.results import StatusResult, per_person
-from bridge.servers.protocol import Server
+from bridge.servers.protocol import Project, Server
 from bridge.sync.doctor import Diagnosis, examine, other_server
 from bridge.sync.doctor import repair as carry_out
-from bridge.sync.ledger import set_aside
+from bridge.sync.ledger import Ledger, set_aside
 from bridge.sync.pace import pace
 from bridge.sync.plan import OnChange, PlanResult, plan
 from bridge.sync.pull import PullResult, pull, usable
 from bridge.sync.push import PushResult, push
 from bridge.sync.reconcile import reconcile, survey, take_over
+from bridge.sync.target import Target
 
 if TYPE_CHECKING:
     from bridge.merging.agreement import Agreement  # it loads numpy, which no other command waits for
@@ -76,26 +78,33 @@ class Campaign(CampaignFolder):
             ServerError: the server cannot be asked.
         """
         project = self._project()
-        reader = self._rows()
-        mixed, records = self._among(reader)
+        reader = self._rows(raw=True)
         with self.state.alone("plan") as ledger, self._connected(project) as server:
-            try:
-                remote = server.ensure(project, create=False)
-            except NotFound:
-                result = plan(server, None, self._counted(records))
-            else:
-                target = ledger.target(*self._place, remote)
-                self._note_presentation(ledger)
-                reconcile(server, target, remote)
-                counted = self._counted(records)
-                result = plan(server, target, counted, on_change=on_change, recreate=recreate)
-                result.project = remote.id
+            remote, target = self._compared(ledger, server, project)
+            curated = self._curated(reader, ledger)
+            mixed, records = self._among(curated)
+            counted = self._counted(records)
+            result = plan(server, target, counted, on_change=on_change, recreate=recreate)
+            result.project = remote
+        result.curate = curated.counts()
         result.rejected, result.left_out = reader.rejects, reader.left_out
         result.controls, result.controls_missing = mixed.controls, mixed.missing
         result.conflicts, result.gone, result.unknown = map(
             self._named, (result.conflicts, result.gone, result.unknown)
         )
         return result
+
+    def _compared(self, ledger: Ledger, server: Server, project: Project) -> tuple[str, Target | None]:
+        """The project's id, and what the ledger knows of it once it holds what the server holds; nothing where there is
+        no project yet."""
+        try:
+            remote = server.ensure(project, create=False)
+        except NotFound:
+            return "", None
+        target = ledger.target(*self._place, remote)
+        self._note_presentation(ledger)
+        reconcile(server, target, remote)
+        return remote.id, target
 
     def push(self, *, on_change: OnChange | None = None, recreate: bool = False) -> PushResult:
         """Send the records that the server does not have yet.
@@ -115,19 +124,25 @@ class Campaign(CampaignFolder):
         """
         checked = self._check(keep=KEEP)
         project = self._project(checked.repeats)
-        mixed, records = self._among(self._rows() if checked.kept is None else checked.kept)
         with self.state.alone("push") as ledger, self._connected(project) as server:
-            result = push(
-                server,
-                project,
-                records,
-                ledger=ledger,
-                place=self._place,
-                on_change=on_change,
-                recreate=recreate,
-                tick=lambda done: self._progress("pushing", done, checked.records + mixed.controls),
-            )
+            if self.curation.chooses:
+                # What people have already must be known, or a later record could take its place.
+                self._compared(ledger, server, project)
+            curated = self._curated(self._rows(raw=True) if checked.kept is None else checked.kept, ledger)
+            mixed, records = self._among(curated)
+            with curated.remembered():
+                result = push(
+                    server,
+                    project,
+                    records,
+                    ledger=ledger,
+                    place=self._place,
+                    on_change=on_change,
+                    recreate=recreate,
+                    tick=lambda done: self._progress("pushing", done, checked.records + mixed.controls),
+                )
             self._note_presentation(ledger)
+            result.curate = curated.counts()
         result.controls, result.controls_missing = mixed.controls, mixed.missing
         result.changed, result.gone, result.doubled, result.unknown = map(
             self._named, (result.changed, result.gone, result.doubled, result.unknown)
@@ -436,6 +451,9 @@ class Campaign(CampaignFolder):
         records = list(self._counted(self.records()))
         merged = self._merge(records)
         folder = Path(out) if out else self.out
+        with self.state.reading() as ledger:
+            before_push = done_before_push(ledger)
+        curate = BeforeExport(self._curation(self.config.curate.before_export), records, before_push)
         results = export_all(
             [export_kind(kind) for kind in kinds or self.config.exports.to],
             records,
@@ -447,7 +465,9 @@ class Campaign(CampaignFolder):
             merge_rule=merged.rule,
             warnings=merged.warnings,
             adjudications=decided(self.adjudication) if self.adjudication else (),
+            curate=curate,
         )
+        curate.write(folder)
         self._remember_export(folder)
         return results
 
@@ -499,10 +519,11 @@ class Campaign(CampaignFolder):
                 remote = there.ensure(old.project, create=False)
             return MigrationResult(remote, PushResult(remote), nothing_to_do=True)
         with self.state.alone("migrate") as ledger:
+            left_out = self._left_out(ledger)
             result = migrate(
                 old,
                 new,
-                list(self.shown()),
+                list(self.shown(left_out)),
                 self.state.folder / "feedback.jsonl",
                 ledger=ledger,
                 quorum=self.config.merge.quorum,

@@ -7,16 +7,20 @@ again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from bridge.annotations import Annotation, newest
 from bridge.config import FILE_NAME, CampaignConfig, load_config
+from bridge.curate.flow import Curation
+from bridge.curate.settings import Step
+from bridge.curating import BeforePush
 from bridge.errors import ConfigError, ValueRejected
 from bridge.files import Reject, write_lines
 from bridge.keys import origin
@@ -109,18 +113,28 @@ class CampaignFolder:
             mapping=where.map,
         )
 
+    @cached_property
+    def curation(self) -> Curation:
+        """What becomes of records before they are pushed."""
+        return self._curation(self.config.curate.before_push)
+
+    def _curation(self, listed: Sequence[Step]) -> Curation:
+        spans = {question.name: question.field for question in self.template.questions if question.type == "span"}
+        return Curation(listed, folder=self.folder, spans=spans)
+
     def records(self) -> RecordReader:
-        """The campaign's records as they are, freshly read, and no control.
+        """The campaign's records, freshly read, and no control: with texts as the steps before a push leave them.
 
         A text that was sent beside an older one has the key that it has there.
         """
         return self._rows(self._renaming())
 
-    def shown(self) -> Iterator[Record]:
+    def shown(self, left_out: Container[str] = ()) -> Iterator[Record]:
         """The records as people are shown them, controls among them, under the keys that they have on the server."""
         rename = self._renaming()
         controls = self.controls.renamed(rename) if rename else self.controls
-        return map(self.presentation.shown, controls.among(self._rows(rename)))
+        records = (record for record in self._rows(rename) if record.key not in left_out)
+        return map(self.presentation.shown, controls.among(records))
 
     def _renaming(self) -> Callable[[Record], Record] | None:
         """What gives a text that was sent beside an older one its key; None where there is none."""
@@ -133,8 +147,11 @@ class CampaignFolder:
 
         return renamed if beside else None
 
-    def _rows(self, rename: Callable[[Record], Record] | None = None) -> RecordReader:
+    def _rows(self, rename: Callable[[Record], Record] | None = None, *, raw: bool = False) -> RecordReader:
+        """The records of the file: with texts as they are pushed, or ``raw``; then under other keys."""
         where = self.config.records
+        if self.curation.changes and not raw:
+            rename = partial(_in_turn, self.curation.change, rename) if rename else self.curation.change
         return read_records(
             self.folder / where.path,
             self.template,
@@ -149,7 +166,7 @@ class CampaignFolder:
         return self._check()
 
     def _check(self, *, keep: int = 0) -> CheckResult:
-        result = check(self._rows(), self.template, self._progress, keep=keep)
+        result = check(self._rows(raw=True), self.template, self._progress, keep=keep)
         longest = (self.template.repeats(record.fields) for record in self.controls.records)
         result.repeats = max(result.repeats, *longest, 0)
         self._write_rejects(result.rejects)
@@ -252,6 +269,21 @@ class CampaignFolder:
         if ledger.note(PRESENTATION) != self.presentation.variant:
             ledger.set_note(PRESENTATION, self.presentation.variant)
 
+    def _curated(self, records: Iterable[Record], ledger: Ledger) -> BeforePush:
+        """Records as they are in the file, to be curated for a push: what the server has already stays."""
+        held = ledger.there()
+        if held and self.presentation.blind:
+            held |= {record.key for record in self._rows(raw=True) if self.presentation.key(record) in held}
+        return BeforePush(self.curation, records, held, ledger, self.out, self._progress)
+
+    def _left_out(self, ledger: Ledger) -> set[str]:
+        """Keys of records that a push would leave out."""
+        if not self.curation.chooses:
+            return set()
+        curated = self._curated(self._rows(raw=True), ledger)
+        deque(curated, maxlen=0)
+        return {case.key for case in curated.dropped}
+
     def _named(self, keys: Iterable[str]) -> list[str]:
         """Keys on the server as the keys that those records have in the campaign."""
         keys = list(keys)
@@ -306,3 +338,7 @@ class CampaignFolder:
         """The server's kind and address, as the ledger knows it."""
         url = self.config.server.url
         return self.config.server.kind, origin(url) if url else ""
+
+
+def _in_turn(first: Callable[[Record], Record], then: Callable[[Record], Record], record: Record) -> Record:
+    return then(first(record))

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from bridge.complaints import Place, complaints
+from bridge.curate.settings import CurateConfig
 from bridge.errors import ConfigError
 from bridge.questions import ONE_LINE, Misplaced, Name, Part, Version
 from bridge.yamlfile import YamlFile, parse_yaml, read_yaml
@@ -105,6 +106,7 @@ class CampaignConfig(Part):
     blind: BlindConfig | None = None
     anchoring: AnchoringConfig | None = None
     controls: ControlsConfig | None = None
+    curate: CurateConfig = CurateConfig()
     merge: MergeConfig = MergeConfig()
     exports: ExportsConfig = ExportsConfig()
 

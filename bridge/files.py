@@ -107,6 +107,18 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text)
 
 
+def remove(path: str | Path) -> None:
+    """Remove a file, where it is there.
+
+    Raises:
+        StoreError: it cannot be removed.
+    """
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be removed: {error.strerror}", remedy="remove it yourself") from None
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[TextIO]:
     """A new file that takes the place of ``path`` once all of it is on the disk."""

@@ -216,6 +216,7 @@ def plan(folder: str, as_json: bool, on_change: Any, recreate: bool, **flags: An
         ],
     )[1:]
     lines += control_lines(result.controls, result.controls_missing)
+    lines += curate_lines(result.curate)
     lines += left_out_lines(result.left_out)
     lines += rejected_lines(result.rejected, None)
     lines += conflict_lines(result.conflicts)
@@ -254,6 +255,7 @@ def push(folder: str, as_json: bool, on_change: Any, recreate: bool, **flags: An
     lines = [
         f"{result.sent:,} records sent, {result.present:,} were there already",
         *control_lines(result.controls, result.controls_missing),
+        *curate_lines(result.curate, campaign.out / "pii.jsonl"),
         *left_out_lines(result.left_out),
         *reordered_lines(result.reordered),
         *rejected_lines(result.rejected, campaign.out / "rejects.jsonl"),
@@ -303,6 +305,30 @@ def control_lines(controls: int, missing: int) -> list[str]:
         return []
     more = f"; their share asks for {missing:,} more, which the file does not have" if missing else ""
     return [f"{controls:,} of them are control items{more}"]
+
+
+def curate_lines(steps: Sequence[Mapping[str, Any]], where: Path | None = None) -> list[str]:
+    """What steps of curation did, if they did anything.
+
+    >>> curate_lines([{"step": "dedup", "read": 9, "changed": 0, "dropped": 2, "why": {"near": 2}}])
+    ['dedup: 2 of 9 records left out (near: 2)']
+    >>> curate_lines([{"step": "pii", "read": 9, "changed": 0, "dropped": 0, "why": {"email": 1}}])
+    ['pii: found in 9 records (email: 1)']
+    """
+    lines = []
+    for step in steps:
+        why = ", ".join(f"{rule}: {count:,}" for rule, count in step["why"].items())
+        did = [f"{step['changed']:,} changed"] if step["changed"] else []
+        did += [f"{step['dropped']:,} of {step['read']:,} records left out"] if step["dropped"] else []
+        if not did and why:
+            did = [f"found in {step['read']:,} records"]
+        if did:
+            lines.append(f"{step['step']}: {', '.join(did)} ({why})")
+        if step["step"] == "pii" and why and where is not None:
+            lines.append(f"  look through {where}: what is found is no guarantee")
+        if step.get("note"):
+            lines.append(f"{step['step']}: {step['note']}")
+    return lines
 
 
 def left_out_lines(left_out: Mapping[str, str]) -> list[str]:

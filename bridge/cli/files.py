@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.campaign import campaign_options, left_out_lines, map_flags, opened, rejected_lines, reordered_lines
+from bridge.cli.campaign import (
+    campaign_options,
+    curate_lines,
+    left_out_lines,
+    map_flags,
+    opened,
+    rejected_lines,
+    reordered_lines,
+)
 from bridge.cli.output import json_option, progress, refuse_overwriting, report, table
 
 if TYPE_CHECKING:
@@ -238,6 +246,7 @@ def export(
             lines.append(f"      0 rows: see {result.manifest}")
         lines += [f"{file.rows:>7,} rows  {file.path}" for file in result.files]
         lines += [f"{count:>7,} dropped: {reason}" for reason, count in result.counts.items()]
+        lines += curate_lines(result.curated.get("before_export", ()), result.manifest.with_name("pii.export.jsonl"))
     summary = [_summary(result) for result in results]
     report({"exports": summary}, lines, as_json=as_json, partial=not all(result.kept for result in results))
 
@@ -248,6 +257,7 @@ def _summary(result: ExportResult) -> dict[str, Any]:
         "rows": result.kept,
         "files": {str(file.path): file.rows for file in result.files},
         "dropped": result.counts,
+        "curate": result.curated,
     }
 
 

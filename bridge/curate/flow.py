@@ -78,6 +78,11 @@ class Curation:
         """Whether a step may drop records."""
         return any(name != "pii" or getattr(wanted, "mode", "") == "drop" for name, wanted in self._named)
 
+    @property
+    def only_tells(self) -> bool:
+        """Whether what is personal is only reported, so that a record need not be looked through twice."""
+        return all(wanted.mode == "report" for _, wanted in self._named if isinstance(wanted, s.Pii))
+
     @staticmethod
     def _may_change(step: tuple[str, s.Settings]) -> bool:
         name, wanted = step

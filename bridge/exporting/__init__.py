@@ -3,7 +3,7 @@
 from bridge.exporting.formats import FORMATS
 from bridge.exporting.reasons import REASONS, Dropped
 from bridge.exporting.rows import Row, RowsResult, training_rows
-from bridge.exporting.write import ExportedFile, ExportResult, export, export_all
+from bridge.exporting.write import ExportedFile, ExportResult, Sieve, Sieved, export, export_all
 
 __all__ = [
     "FORMATS",
@@ -13,6 +13,8 @@ __all__ = [
     "ExportedFile",
     "Row",
     "RowsResult",
+    "Sieve",
+    "Sieved",
     "export",
     "export_all",
     "training_rows",

@@ -24,6 +24,7 @@ REASONS = {
     "no_preference": "people agree that no response is better than the others",
     "condition": "the answers do not let the record through",
     "unanswered": "nobody answered a question that the row needs",
+    "curated": "a step of `curate.before_export` dropped it",
     "multi_turn": "the format has no place for several messages",
 }
 """Code to meaning. Where several are true of a record, it is counted under the first."""

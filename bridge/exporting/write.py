@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from bridge import __version__
 from bridge.annotations import Annotation, newest
-from bridge.errors import ExportError, StoreError, UsageError, ValueRejected
+from bridge.errors import ExportError, UsageError, ValueRejected
 from bridge.exporting.formats import FORMATS, Line, metadata
 from bridge.exporting.reasons import Dropped, count_reasons
 from bridge.exporting.rows import Kind, Row, RowsResult, training_rows
-from bridge.files import write_lines, write_text
+from bridge.files import remove, write_lines, write_text
 from bridge.merging.doubt import Doubt
 from bridge.merging.merged import Merged
 from bridge.records import Record, canonical_json
@@ -48,6 +48,25 @@ class ExportedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Sieved:
+    """Rows after curation.
+
+    Args:
+        kept: the rows that go on, in their order; their texts may be others.
+        dropped: each row that does not, with the reason ``curated``.
+        told: what was done, for the manifest.
+    """
+
+    kept: list[Row]
+    dropped: list[Dropped] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+Sieve: TypeAlias = "Callable[[list[Row]], Sieved]"
+"""What becomes of training rows before they are written."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExportResult:
     """What was written, and what was not.
 
@@ -58,6 +77,7 @@ class ExportResult:
         records: number of records that yielded them.
         dropped: records without a row, in all formats or in one.
         counts: reason to number of records without any row.
+        curated: what curation did with the rows.
     """
 
     files: list[ExportedFile]
@@ -66,6 +86,7 @@ class ExportResult:
     records: int
     dropped: list[Dropped] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    curated: dict[str, Any] = field(default_factory=dict)
 
 
 def export(
@@ -131,16 +152,18 @@ def export_all(
     merge_rule: Mapping[str, Any] | None = None,
     warnings: Iterable[Doubt] = (),
     adjudications: Iterable[Annotation] = (),
+    curate: Sieve | None = None,
 ) -> list[ExportResult]:
     """Write the training sets of several kinds to a folder, as :func:`export` does; if all are empty, write nothing.
 
-    One of several may be empty: its result has no files, and its manifest says so.
+    One of several may be empty: its result has no files, and its manifest says so. ``curate`` gets the rows of each
+    kind before they are put into formats.
 
     Raises:
         UsageError, ExportError, StoreError: as :func:`export`.
     """
     records, merged = list(records), list(merged)
-    plans = [_plan(kind, records, merged, template, formats) for kind in dict.fromkeys(kinds)]
+    plans = [_plan(kind, records, merged, template, formats, curate) for kind in dict.fromkeys(kinds)]
     if not plans:
         raise UsageError("no kind of training set was named", remedy=f"use one or more of {', '.join(FORMATS)}")
     if not any(any(plan.lines.values()) for plan in plans):
@@ -159,10 +182,16 @@ class _Plan:
     rows: RowsResult
     lines: dict[str, dict[int, Line]]
     dropped: list[Dropped]
+    curated: dict[str, Any]
 
 
 def _plan(
-    kind: Kind, records: Iterable[Record], merged: Iterable[Merged], template: TaskTemplate, formats: Sequence[str]
+    kind: Kind,
+    records: Iterable[Record],
+    merged: Iterable[Merged],
+    template: TaskTemplate,
+    formats: Sequence[str],
+    curate: Sieve | None,
 ) -> _Plan:
     if kind not in FORMATS:
         raise UsageError(f"{kind!r:.60} is no kind of training set", remedy=f"use one of {', '.join(FORMATS)}")
@@ -173,8 +202,19 @@ def _plan(
             remedy=f"use one or more of {', '.join(FORMATS[kind])}",
         )
     rows = training_rows(kind, records, merged, template)
+    sieved = curate(rows.kept) if curate else Sieved(rows.kept)
+    rows, some = _without(rows, sieved)
     lines, dropped = _format(kind, rows.kept, template, list(dict.fromkeys(formats)))
-    return _Plan(kind, rows, lines, [*rows.dropped, *dropped])
+    return _Plan(kind, rows, lines, [*rows.dropped, *some, *dropped], sieved.told)
+
+
+def _without(rows: RowsResult, sieved: Sieved) -> tuple[RowsResult, list[Dropped]]:
+    """The rows that curation left, and its cases of records that have other rows still."""
+    left = {row.record for row in sieved.kept}
+    gone = {case.record: case for case in reversed(sieved.dropped) if case.record not in left}
+    some = [case for case in sieved.dropped if gone.get(case.record) is not case]
+    dropped = sorted([*rows.dropped, *gone.values()], key=lambda case: case.record)
+    return RowsResult(sieved.kept, dropped), some
 
 
 def _write(
@@ -193,9 +233,9 @@ def _write(
             write_lines(path, numbered.values())
             files.append(ExportedFile(path, name, len(numbered), _sha256(path)))
         else:
-            _remove(path)
+            remove(path)
     for name in FORMATS[kind].keys() - plan.lines.keys():
-        _remove(folder / f"{kind}.{name}.jsonl")
+        remove(folder / f"{kind}.{name}.jsonl")
     dropped_path = folder / f"{kind}.dropped.jsonl"
     write_lines(dropped_path, [case.to_dict() for case in dropped])
     counts = plan.rows.counts()
@@ -210,13 +250,14 @@ def _write(
             "sha256": hashlib.sha256(canonical_json(template.model_dump(mode="json"))).hexdigest(),
         },
         **told,
+        **({"curate": plan.curated} if plan.curated else {}),
         "records": {"kept": yielding, "dropped": counts},
         "files": {file.path.name: _describe(file, dropped) for file in files}
         | {dropped_path.name: {"rows": len(dropped), "sha256": _sha256(dropped_path)}},
     }
     manifest = folder / f"{kind}.manifest.json"
     write_text(manifest, _manifest(head, _trace(plan.rows.kept, plan.lines, revisions, decided)))
-    return ExportResult(files, manifest, len(plan.rows.kept), yielding, dropped, counts)
+    return ExportResult(files, manifest, len(plan.rows.kept), yielding, dropped, counts, plan.curated)
 
 
 def _describe(file: ExportedFile, dropped: Iterable[Dropped]) -> dict[str, Any]:
@@ -253,6 +294,7 @@ def _empty(plan: _Plan) -> ExportError:
         "not_merged": "let people answer, then pull and merge",
         "multi_turn": "use the format 'conversational'",
         "unknown_record": "give the file of records that these answers belong to",
+        "curated": "see what curate.before_export asks for",
     }
     reasons = {case.reason for case in plan.dropped}
     remedy = next((remedies[reason] for reason in remedies if reason in reasons), "collect more answers")
@@ -295,10 +337,3 @@ def _trace(
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be removed: {error.strerror}", remedy="remove it yourself") from None

@@ -51,6 +51,7 @@ class PlanResult:
         requests: what would be written, in requests.
         controls: how many control items are among the records; who presents them fills it in.
         controls_missing: how many more the campaign asks for than there are.
+        curate: what each step of curation did; likewise.
     """
 
     project: str = ""
@@ -66,6 +67,7 @@ class PlanResult:
     requests: dict[str, int] = field(default_factory=dict)
     controls: int = 0
     controls_missing: int = 0
+    curate: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def nothing_to_do(self) -> bool:
@@ -102,6 +104,7 @@ class PlanResult:
             "requests": self.requests,
             "controls": self.controls,
             "controls_missing": self.controls_missing,
+            "curate": self.curate,
         }
 
 

@@ -52,7 +52,7 @@ class PushResult:
     have caused. ``left_out`` names columns of the file, or cells of them, that are in no record, and ``reordered``
     records with invisible characters that change the order in which others are shown; who reads the file fills both in.
     ``controls`` are how many control items are among the records, and ``controls_missing`` how many more the campaign
-    asks for than there are.
+    asks for than there are. ``curate`` is what each step of curation did.
     """
 
     project: RemoteProject
@@ -71,6 +71,7 @@ class PushResult:
     reason: str = ""
     controls: int = 0
     controls_missing: int = 0
+    curate: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -99,6 +100,7 @@ class PushResult:
             "reason": self.reason,
             "controls": self.controls,
             "controls_missing": self.controls_missing,
+            "curate": self.curate,
         }
 
 
