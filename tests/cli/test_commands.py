@@ -57,6 +57,7 @@ def answer(folder: Path, rating: Any, person: str = "ann@example.org") -> None:
 COMMANDS = [
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "adjudicate"),
     *("export", "doctor", "templates"),
+    *("assess", "clean", "pii", "dedup", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 ]
 
