@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bridge.exporting import export as export
     from bridge.merging import MergeResult as MergeResult
     from bridge.merging import merge as merge
+    from bridge.merging.agreement import Agreement as Agreement
+    from bridge.merging.agreement import agreement as agreement
     from bridge.reading import read_records as read_records
     from bridge.records import Record as Record
     from bridge.records import Suggestion as Suggestion
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from bridge.templates import load_template as load_template
 
 _HOME = {
+    "Agreement": "merging.agreement",
     "Annotation": "annotations",
     "BridgeError": "errors",
     "Campaign": "campaign",
@@ -35,6 +38,7 @@ _HOME = {
     "Suggestion": "records",
     "TaskTemplate": "templates",
     "adopt": "adopting",
+    "agreement": "merging.agreement",
     "export": "exporting",
     "load_template": "templates",
     "merge": "merging",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from bridge import __version__
-from bridge.cli import adjudicate, adopt, assess, campaign, curate, files, health, migrate, serve
+from bridge.cli import adjudicate, adopt, agreement, assess, campaign, curate, files, health, migrate, serve
 from bridge.cli.output import Reporting
 
 
@@ -32,14 +32,14 @@ def main() -> None:
 
 
 _ORDER = (
-    *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "adjudicate"),
-    *("export", "doctor", "templates"),
+    *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
+    *("adjudicate", "export", "doctor", "templates"),
     *("assess", "clean", "pii", "dedup", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 )
 _COMMANDS = {
     command.name: command
-    for part in (campaign, health, files, adjudicate, assess, curate, adopt, migrate, serve)
+    for part in (campaign, health, files, agreement, adjudicate, assess, curate, adopt, migrate, serve)
     for command in part.COMMANDS
 }
 for name in _ORDER:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bridge.annotations import Annotation
     from bridge.exporting import ExportResult
     from bridge.merging import Doubt, Merged, MergeResult
+    from bridge.records import Record
+    from bridge.templates import TaskTemplate
 
 
 @click.command()
@@ -153,17 +155,19 @@ def warning_lines(warnings: Iterable[Doubt]) -> list[str]:
 
 def _merge_file(path: str, flags: dict[str, Any]) -> MergeResult:
     from bridge.merging import merge as merge_annotations
+
+    return merge_annotations(*answers_in_files(path, flags), **merge_options(flags))
+
+
+def answers_in_files(path: str, flags: dict[str, Any]) -> tuple[list[Annotation], TaskTemplate, list[Record] | None]:
+    """What a command needs that works on answers without a campaign: annotations, template, and records if named."""
     from bridge.reading import read_records
     from bridge.templates import load_template
 
     template = load_template(_needed(flags, "set__template", "--template"))
     records = flags["set__records__path"]
-    return merge_annotations(
-        _read_annotations(path),
-        template,
-        list(_reader(records, template, flags, read_records)) if records else None,
-        **merge_options(flags),
-    )
+    known = list(_reader(records, template, flags, read_records)) if records else None
+    return _read_annotations(path), template, known
 
 
 def merge_options(flags: dict[str, Any]) -> dict[str, Any]:
