@@ -130,21 +130,6 @@ def _shown(case: Dropped) -> str:
     return f"  {case.key}: {case.rule}{score}{like}"
 
 
-def _settings(kind: Callable[..., Any], **given: Any) -> Any:
-    """The settings of a step from flags; flags that were not given keep the step's own default."""
-    from pydantic import ValidationError
-
-    from bridge.complaints import complaints
-    from bridge.errors import UsageError
-
-    try:
-        return kind(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = next(complaints(error))
-        place = str(first.place[0]).replace("_", "-") if first.place else "options"
-        raise UsageError(f"--{place}: {first.reason}", remedy="see --help for what it may be") from None
-
-
 # -- filters
 
 
@@ -163,11 +148,11 @@ def clean(only: Sequence[str], off: Sequence[str], min_words: int | None, phrase
     Example:
       annobridge clean records.jsonl --out clean.jsonl --off language
     """
-    from bridge.curate.settings import Clean
+    from bridge.curate.settings import Clean, made
     from bridge.curate.steps import clean_step
 
     run = _Filter(given, phrases)
-    wanted = _settings(Clean, only=list(only) or None, off=list(off), min_words=min_words, phrases=phrases)
+    wanted = made(Clean, only=list(only) or None, off=list(off), min_words=min_words, phrases=phrases)
     run.tell(run.each(clean_step(wanted)))
 
 
@@ -201,7 +186,7 @@ def pii(review: str | None, regions: Sequence[str], names: Sequence[str], names_
       annobridge pii records.jsonl --mode mask --region DE --names staff.txt --out masked.jsonl
     """
     from bridge.curate.pii import review as closest
-    from bridge.curate.settings import Pii
+    from bridge.curate.settings import Pii, made
     from bridge.curate.steps import pii_step
     from bridge.files import line_writer, text_lines
 
@@ -210,7 +195,7 @@ def pii(review: str | None, regions: Sequence[str], names: Sequence[str], names_
         refuse_overwriting(review, run.file, names_file, run.out, run.dropped)
     listed = [*names, *(line.strip() for line in (text_lines(names_file) if names_file else ()) if line.strip())]
     only, off = list(given.pop("only")) or None, list(given.pop("off"))
-    wanted = _settings(Pii, only=only, off=off, regions=list(regions) or None, names=listed, **given)
+    wanted = made(Pii, only=only, off=off, regions=list(regions) or None, names=listed, **given)
     doubtful: list[Finding] = []
     counts: Counter[str] = Counter()
 
@@ -268,12 +253,12 @@ def dedup(index: str | None, **given: Any) -> None:
       annobridge dedup records.jsonl --out unique.jsonl --threshold 0.8
       annobridge dedup today.jsonl --out new.jsonl --index seen.idx
     """
-    from bridge.curate.settings import Dedup
+    from bridge.curate.settings import Dedup, made
     from bridge.curate.steps import dedup_step
 
     run = _Filter(given, index)
     if index is None:
-        run.tell(run.whole(dedup_step(_settings(Dedup, **given))))
+        run.tell(run.whole(dedup_step(made(Dedup, **given))))
         return
     known = _indexed(Path(index), given)
     before = len(known)
@@ -317,11 +302,11 @@ def balance(by: Sequence[str], cap: int | None, share: float | None, best: str |
       annobridge balance records.jsonl --by task --cap 500 --out balanced.jsonl
       annobridge balance records.jsonl --by source --share 0.4 --best judge_score --out balanced.jsonl
     """
-    from bridge.curate.settings import Balance
+    from bridge.curate.settings import Balance, made
     from bridge.curate.steps import balance_step
 
     run = _Filter(given)
-    wanted = _settings(Balance, by=list(by), cap=cap, share=share, best=best, seed=seed)
+    wanted = made(Balance, by=list(by), cap=cap, share=share, best=best, seed=seed)
     run.tell(run.whole(balance_step(wanted)))
 
 
@@ -343,11 +328,11 @@ def sample(by: Sequence[str], **given: Any) -> None:
       annobridge sample records.jsonl --share 0.05 --by task --out review.jsonl
       annobridge sample records.jsonl --size 200 --diverse --out seeds.jsonl
     """
-    from bridge.curate.settings import Sample
+    from bridge.curate.settings import Sample, made
     from bridge.curate.steps import sample_step
 
     run = _Filter(given)
-    run.tell(run.whole(sample_step(_settings(Sample, by=list(by), **given))))
+    run.tell(run.whole(sample_step(made(Sample, by=list(by), **given))))
 
 
 @click.command()
@@ -380,11 +365,11 @@ def licences(
     Example:
       annobridge licences records.jsonl --allow CC-BY-4.0 --allow MIT --out usable.jsonl
     """
-    from bridge.curate.settings import Licences
+    from bridge.curate.settings import Licences, made
     from bridge.curate.steps import licences_step
 
     run = _Filter(given)
-    wanted = _settings(
+    wanted = made(
         Licences,
         allow=list(allow),
         sources=list(sources),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
+from bridge.complaints import complaints
+from bridge.errors import UsageError
 from bridge.questions import ONE_LINE, Part
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=1000), ONE_LINE]
@@ -126,3 +128,20 @@ class CurateConfig(Part):
 
     before_push: list[Annotated[Step, Field()]] = []
     before_export: list[Annotated[Step, Field()]] = []
+
+
+def made(kind: type[Part], **given: Any) -> Any:
+    """The settings of a step from flags; those that were not given keep the step's own default.
+
+    Raises:
+        UsageError: a flag's value is none that the step knows.
+
+    >>> made(Balance, by="task", cap=None).by
+    ['task']
+    """
+    try:
+        return kind(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = next(complaints(error))
+        place = f"--{first.place[0]}: ".replace("_", "-") if first.place else ""
+        raise UsageError(f"{place}{first.reason}", remedy="see --help for what it may be") from None
