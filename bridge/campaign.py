@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from bridge.adjudication import FOLDER, AdjudicationResult, Answers, decided, decided_records, prepare, settled, title
+from bridge.adjudication import FOLDER, AdjudicationResult, Answers, decided_records, prepare, title
 from bridge.annotations import newest
-from bridge.campaign_folder import CampaignFolder
+from bridge.campaign_answers import CampaignAnswers
 from bridge.config import FILE_NAME, ServerConfig
-from bridge.curating import BeforeExport, done_before_push
 from bridge.errors import InputError, LedgerError, NotFound, OtherProject, UsageError
-from bridge.exporting import ExportResult, export_all
 from bridge.exporting.affected import affected
 from bridge.files import write_lines, write_text
-from bridge.merging import MergeResult, merge
 from bridge.migration import MigrationResult, Side, migrate, moved
-from bridge.presenting import Evidence
-from bridge.presenting.anchoring import compared
-from bridge.presenting.blind import winners
-from bridge.presenting.controls import NOT_WEIGHED, judged, weights
-from bridge.problems import PROBLEMS, check_changed, with_lost, write_merged
-from bridge.records import Record
+from bridge.problems import PROBLEMS, check_changed
 from bridge.results import StatusResult, per_person
 from bridge.servers.protocol import Project, Server
 from bridge.sync.doctor import Diagnosis, examine, other_server
@@ -39,14 +30,11 @@ from bridge.sync.push import PushResult, push
 from bridge.sync.reconcile import reconcile, survey, take_over
 from bridge.sync.target import Target
 
-if TYPE_CHECKING:
-    from bridge.merging.agreement import Agreement  # it loads numpy, which no other command waits for
-
 KEEP = 10_000
 """A file of no more records than this is read once for a push; a longer one twice, so that memory stays bounded."""
 
 
-class Campaign(CampaignFolder):
+class Campaign(CampaignAnswers):
     """The loop in Python, by the same names as on the command line.
 
     Args:
@@ -301,76 +289,6 @@ class Campaign(CampaignFolder):
         except LedgerError:
             set_aside(self.state.path)
 
-    def merge(self) -> MergeResult:
-        """Merge the answers; writes ``out/merged.jsonl`` and, for answers that cannot count, ``out/problems.jsonl``."""
-        return self._merge(self._counted(self.records()))
-
-    def _merge(self, records: Iterable[Record]) -> MergeResult:
-        result = self._merged(records)
-        write_merged(result, self.out / "merged.jsonl")
-        return result
-
-    def _merged(self, records: Iterable[Record]) -> MergeResult:
-        """Everybody's answers as one, and where people do not agree, what adjudicators decided."""
-        everything, lost = self._undone(self._stored())
-        annotations, settings = self._without_controls(everything), self._merging()
-        if self.config.merge.weights == "controls":
-            right = judged(self._controls_there(), everything, self.template)
-            settings["weights"] = weights(right, {annotation.annotator for annotation in annotations})
-        linked = self.adjudication
-        known = list(records) if linked else records
-        result = merge(annotations, self.template, known, **settings)
-        result = replace(result, problems=with_lost(result.problems, lost)) if lost else result
-        if self.config.merge.weights == "controls" and not settings["weights"] and annotations:
-            result.warnings.append(NOT_WEIGHED)
-        return settled(linked, result, self.template, list(known), settings) if linked else result
-
-    def evidence(self) -> Evidence:
-        """What controls, blind order and hidden suggestions tell of those who answered, as single cases.
-
-        Raises:
-            ConfigError, InputError: as :meth:`annotations`.
-        """
-        everything, _ = self._undone(self._stored())
-        ours = self._without_controls(everything)
-        suggested = (record for record in self.records() if record.suggestions) if self.presentation.hiding else ()
-        return Evidence(
-            judged(self._controls_there(), everything, self.template),
-            list(winners(ours, self.template)),
-            list(compared(ours, {record.key: record for record in suggested}, self.template)),
-        )
-
-    def agreement(self, *, seed: int = 0) -> Agreement:
-        """How far people agree, what each of them is like, and what is doubtful.
-
-        Args:
-            seed: of the samples that intervals rest on.
-
-        Raises:
-            InputError: the records cannot be read.
-        """
-        from bridge.merging.agreement import agreement, anchoring, control_scores, position_bias
-
-        evidence = self.evidence()
-        return agreement(
-            self.annotations(),
-            self.template,
-            self.records(),
-            labels=self.config.merge.labels,
-            seed=seed,
-            controls=control_scores(evidence.right),
-            positions=position_bias(evidence.won),
-            anchorings=anchoring(evidence.compared),
-        )
-
-    @property
-    def adjudication(self) -> Campaign | None:
-        """The linked campaign, in which others decide what people do not agree on; None where there is none."""
-        folder = self.folder / FOLDER
-        if not (folder / FILE_NAME).exists():
-            return None
-        return Campaign(folder, server=self._server, progress=self._progress)
-
     def adjudicate(
         self,
         *,
@@ -432,44 +350,6 @@ class Campaign(CampaignFolder):
 
     def _lend_pseudonyms(self, linked: Campaign) -> None:
         self._side(self._project()).people.lend(linked._side(linked._project()).people)
-
-    def export(
-        self, kinds: Sequence[str] = (), formats: Sequence[str] = (), out: str | Path | None = None
-    ) -> list[ExportResult]:
-        """Merge, then write training sets.
-
-        Args:
-            kinds: ``sft`` or ``dpo``; by default what ``campaign.yaml`` says.
-            formats: ``conversational`` or ``plain``; likewise.
-            out: the folder; by default the campaign's ``out/``.
-
-        Of several kinds, one may stay empty: its result has no files, and its manifest says why.
-
-        Raises:
-            ExportError: no row can be made; nothing was written.
-        """
-        records = list(self._counted(self.records()))
-        merged = self._merge(records)
-        folder = Path(out) if out else self.out
-        with self.state.reading() as ledger:
-            before_push = done_before_push(ledger)
-        curate = BeforeExport(self._curation(self.config.curate.before_export), records, before_push)
-        results = export_all(
-            [export_kind(kind) for kind in kinds or self.config.exports.to],
-            records,
-            merged.kept,
-            self.template,
-            folder,
-            tuple(formats or self.config.exports.formats),
-            self.annotations(),
-            merge_rule=merged.rule,
-            warnings=merged.warnings,
-            adjudications=decided(self.adjudication) if self.adjudication else (),
-            curate=curate,
-        )
-        curate.write(folder)
-        self._remember_export(folder)
-        return results
 
     def migrate(
         self,
@@ -540,16 +420,3 @@ class Campaign(CampaignFolder):
             self.state.settle()
         self.config, self._server = config, server
         return result
-
-
-def export_kind(kind: str) -> Literal["sft", "dpo"]:
-    """A name as a kind of training set.
-
-    Raises:
-        UsageError: there is no such kind.
-    """
-    if kind == "sft":
-        return "sft"
-    if kind == "dpo":
-        return "dpo"
-    raise UsageError(f"{kind!r:.60} is no training set", remedy="use sft or dpo")

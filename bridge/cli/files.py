@@ -268,7 +268,7 @@ def _summary(result: ExportResult) -> dict[str, Any]:
 def _export_files(
     kinds: tuple[str, ...], formats: tuple[str, ...], merged: str, out: str, flags: dict[str, Any]
 ) -> list[ExportResult]:
-    from bridge.campaign import export_kind
+    from bridge.campaign_answers import export_kind
     from bridge.exporting import export_all
     from bridge.merging import Merged
     from bridge.reading import read_records
