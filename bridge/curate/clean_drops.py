@@ -224,12 +224,39 @@ _OPENERS = re.compile(
 def boilerplate(question: Question, settings: Settings) -> dict[str, Any] | None:
     """It speaks about its model or its web page: what the prompt does not do itself."""
     text = question.response
-    phrases = settings.phrases["boilerplate"]
     for part in (text,) if len(text) <= _START + _END else (text[:_START], text[-_END:]):
-        match = phrases.search(part.translate(_STRAIGHT))
-        if match and not _quoted(match[0], question.prompts):
-            return {"phrase": match[0][:80]}
+        lower = part.lower()
+        for needed, phrase in _boilerplate(settings.phrases["boilerplate"]):
+            if needed in lower:
+                match = phrase.search(part.translate(_STRAIGHT))
+                if match and not _quoted(match[0], question.prompts):
+                    return {"phrase": match[0][:80]}
     return None
+
+
+@cache
+def _boilerplate(phrases: re.Pattern[str]) -> list[tuple[str, re.Pattern[str]]]:
+    """Each phrase with the longest piece of plain text that it cannot do without, which is looked for first."""
+    lines = phrases.pattern[3:-1].split(")|(?:")
+    try:
+        return [(_needed(line), re.compile(line, re.IGNORECASE)) for line in lines]
+    except re.error:  # a line has that very sequence in it
+        return [("", phrases)]
+
+
+def _needed(line: str) -> str:
+    """The longest run of letters and spaces in a regular expression outside its groups; empty where there is none.
+
+    >>> _needed("(?:accept|manage) (?:all )?cookies"), _needed("a|b")
+    ('cookies', '')
+    """
+    plain, depth = [], 0
+    for character in re.sub(r"\\.|\[[^\]]*\]", "\0", line):
+        depth += (character == "(") - (character == ")")
+        plain.append("\0" if depth or character == ")" else character)
+    if "|" in plain:
+        return ""
+    return max(re.findall(r"[a-z ]+(?![a-z ?*{])", "".join(plain)), key=len, default="")
 
 
 def _quoted(phrase: str, prompts: Sequence[str]) -> bool:
@@ -289,7 +316,26 @@ def language(question: Question, settings: Settings) -> dict[str, Any] | None:
 def _english(text: str) -> bool:
     """Whether a text is English beyond doubt: ASCII, with several of the words that no other language has."""
     head = text[:500]
-    return head.isascii() and sum(word in head for word in (" the ", " and ", " of ", " to ", " is ", " that ")) >= 3
+    return (
+        head.isascii()
+        and sum(
+            word in head
+            for word in (
+                " the ",
+                " and ",
+                " of ",
+                " to ",
+                " is ",
+                " that ",
+                " with ",
+                " you ",
+                " this ",
+                " are ",
+                " have ",
+            )
+        )
+        >= 3
+    )
 
 
 def _scripts(text: str) -> set[bool]:

@@ -117,7 +117,11 @@ def speaks_of_markup(text: str) -> bool:
     >>> speaks_of_markup("Write &amp;amp; in HTML."), speaks_of_markup("Tom &amp; Ann, 1 < 2")
     (True, False)
     """
-    return _MARKUP.search(text) is not None
+    lower = text.lower()
+    return ("<" in text or any(word in lower for word in _MARKUPS)) and _MARKUP.search(text) is not None
+
+
+_MARKUPS = ("html", "xml", "svg", "entit")
 
 
 def html(text: str) -> str:

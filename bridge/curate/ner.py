@@ -23,24 +23,23 @@ def presidio_names(model: str = "en_core_web_sm", *, language: str = "en") -> Na
         UsageError: Presidio or the model is not installed.
     """
     try:
+        import spacy
         from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
-        from presidio_analyzer.nlp_engine import NlpEngineProvider
+        from presidio_analyzer.nlp_engine import SpacyNlpEngine
         from presidio_analyzer.predefined_recognizers import SpacyRecognizer
-        from spacy.util import get_installed_models
     except ImportError:
         raise UsageError(
             "names: finding them needs Presidio, which is not installed", remedy="pip install 'annobridge[ner]'"
         ) from None
-    from pathlib import Path
-
-    if model not in get_installed_models() and not Path(model).is_dir():
+    try:
+        loaded = spacy.load(model)
+    except OSError:
         raise UsageError(
             f"names: the spaCy model {model!r:.80} is not installed, and none is ever downloaded",
             remedy="install the model as a package, or give the path of its folder",
-        )
-    engine = NlpEngineProvider(
-        nlp_configuration={"nlp_engine_name": "spacy", "models": [{"lang_code": language, "model_name": model}]}
-    ).create_engine()
+        ) from None
+    engine = SpacyNlpEngine(models=[{"lang_code": language, "model_name": model}])
+    engine.nlp = {language: loaded}  # left to load it by itself, it would fetch what it does not find
     registry = RecognizerRegistry(supported_languages=[language])
     registry.add_recognizer(SpacyRecognizer(supported_language=language, supported_entities=["PERSON"]))
     analyzer = AnalyzerEngine(nlp_engine=engine, registry=registry, supported_languages=[language])
