@@ -241,7 +241,7 @@ class CampaignFolder:
         known = {}
         for record in chain(self.records(), self._controls_there().records):
             if (key := self.presentation.key(record)) in answered:
-                known[key] = record
+                known[key] = self.presentation.view(record)
         undone = [self.presentation.undone(a, known.get(a.record)) for a in annotations]
         return [answer.annotation for answer in undone], unknown_order(zip(annotations, undone, strict=True))
 

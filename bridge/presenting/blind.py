@@ -53,24 +53,23 @@ class Blind:
 
     def order(self, record: Record) -> tuple[str, ...]:
         """The names of the fields that change places, in the order in which they are shown; group by group."""
-        return tuple(self._shown_as(record).values())
+        return tuple(self.places(record).values())
 
     def fields(self, record: Record) -> dict[str, FieldValue]:
         """The fields as they are shown: under each name, the one that stands in its place."""
-        places = self._shown_as(record)
+        places = self.places(record)
         return {name: record.fields[places.get(name, name)] for name in record.fields}
 
     def done(self, record: Record, answers: Mapping[str, Any]) -> dict[str, Any]:
         """Answers to the record as it is, as answers to what is shown; the inverse of :meth:`undone`."""
-        places = self._shown_as(record)
-        return self._translated(answers, {original: place for place, original in places.items()})
+        return self.moved(answers, {original: place for place, original in self.places(record).items()})
 
     def undone(self, record: Record, answers: Mapping[str, Any]) -> dict[str, Any]:
         """Answers to what was shown, as answers to the record as it is.
 
         What is no answer stays as it is, for validation to name.
         """
-        return self._translated(answers, self._shown_as(record))
+        return self.moved(answers, self.places(record))
 
     def essence(self, record: Record) -> str:
         """The hash of what the order is drawn from."""
@@ -78,16 +77,21 @@ class Blind:
             return record.content
         return record_key({name: value for name, value in record.fields.items() if name != self.without})
 
-    def content(self, record: Record) -> str:
-        """What stands on a server for the hash of the record.
+    def keyed(self, content: str) -> str:
+        """What stands on a server for the hash of a record.
 
         That hash itself would tell the order: one need only compare it with the hash of what is shown.
         """
-        return draws.drawn(self.seed, "content", record.content).hex()
+        return draws.drawn(self.seed, "content", content).hex()
 
-    def _shown_as(self, record: Record) -> dict[str, str]:
-        """Place to the field that is shown there."""
-        content = self.essence(record)
+    def places(self, record: Record, essence: str = "") -> dict[str, str]:
+        """Place to the field that is shown there, for each field that changes places.
+
+        Args:
+            record: as it is.
+            essence: that of the record, where it is known already.
+        """
+        content = essence or self.essence(record)
         places: dict[str, str] = {}
         for group in self.choices.groups:
             names = [name for name in group if name in record.fields]
@@ -95,7 +99,13 @@ class Blind:
             places.update(zip(names, (names[number] for number in order), strict=True))
         return places
 
-    def _translated(self, answers: Mapping[str, Any], moves: Mapping[str, str]) -> dict[str, Any]:
+    def moved(self, answers: Mapping[str, Any], moves: Mapping[str, str]) -> dict[str, Any]:
+        """Answers with other fields in place of those that they mean.
+
+        Args:
+            answers: question to answer.
+            moves: field to the one in its place.
+        """
         return {name: self._moved(name, value, moves) for name, value in answers.items()}
 
     def _moved(self, question: str, value: Any, moves: Mapping[str, str]) -> Any:

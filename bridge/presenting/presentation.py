@@ -6,6 +6,7 @@ says in which order a record is shown, or whether its order was changed at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,12 +16,35 @@ from bridge.presenting.anchoring import HIDDEN, Hiding
 from bridge.presenting.blind import Blind
 from bridge.records import Record
 
+_HASH = re.compile("[0-9a-f]{32}")
+
 
 @dataclass(frozen=True, slots=True)
 class Shown(Record):
     """A record as people are shown it, with the hash that servers keep of the record as it is."""
 
     content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a record is shown, worked out once for all answers to it.
+
+    Args:
+        record: as it is.
+        own: its own hash.
+        key: the key that it has on servers.
+        content: the hash that servers keep of it.
+        places: place to the field that is shown there, for fields that change places.
+        hidden: whether its suggestions are not shown.
+    """
+
+    record: Record
+    own: str
+    key: str
+    content: str
+    places: Mapping[str, str] = field(default_factory=dict)
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +75,7 @@ class Presentation:
     >>> presentation.shown(record).fields["response_a"]
     '5'
     >>> answer = Annotation("r1", "ann", answers={"preference": "A"})
-    >>> presentation.undone(answer, record).annotation.answers
+    >>> presentation.undone(answer, presentation.view(record)).annotation.answers
     {'preference': 'B'}
     """
 
@@ -73,28 +97,43 @@ class Presentation:
 
     def content(self, record: Record) -> str:
         """The hash that servers keep of a record."""
-        return self.blind.content(record) if self.blind else record.content
+        return self.blind.keyed(record.content) if self.blind else record.content
 
     def key(self, record: Record) -> str:
         """The key that a record has on servers. One that is a hash would tell the order, and is another one there."""
-        return self.content(record) if self.blind and record.key == self.blind.essence(record) else record.key
+        # Only what looks like a hash need be compared with one.
+        if self.blind and _HASH.fullmatch(record.key) and record.key == self.blind.essence(record):
+            return self.content(record)
+        return record.key
+
+    def view(self, record: Record) -> View:
+        """How a record is shown."""
+        own = record.content
+        hidden = self.hiding is not None and self.hiding.hides(record)
+        if not self.blind:
+            return View(record, own, record.key, own, hidden=hidden)
+        essence = self.blind.essence(record) if self.blind.without else own
+        content = self.blind.keyed(own)
+        key = content if record.key == essence else record.key
+        return View(record, own, key, content, self.blind.places(record, essence), hidden)
 
     def shown(self, record: Record) -> Record:
         """The record as people are shown it; where nothing is changed, the record itself."""
-        suggestions = () if self.hiding and self.hiding.hides(record) else record.suggestions
         if not self.blind:
-            return record if suggestions is record.suggestions else replace(record, suggestions=suggestions)
-        return Shown(
-            self.key(record),
-            self.blind.fields(record),
-            [replace(s, value=self.blind.done(record, {s.question: s.value})[s.question]) for s in suggestions],
-            record.metadata,
-            self.content(record),
-        )
+            hides = self.hiding is not None and self.hiding.hides(record)
+            return replace(record, suggestions=()) if hides else record
+        view = self.view(record)
+        there = {field: place for place, field in view.places.items()}
+        suggestions = [
+            replace(s, value=self.blind.moved({s.question: s.value}, there)[s.question])
+            for s in (() if view.hidden else record.suggestions)
+        ]
+        fields = {name: record.fields[view.places.get(name, name)] for name in record.fields}
+        return Shown(view.key, fields, suggestions, record.metadata, view.content)
 
     # And back
 
-    def undone(self, annotation: Annotation, record: Record | None) -> Undone:
+    def undone(self, annotation: Annotation, view: View | None) -> Undone:
         """An answer in the terms of the record as it is.
 
         ``source`` then has ``order``, the names of the record's own fields in the order in which they were shown, with
@@ -102,24 +141,22 @@ class Presentation:
 
         Args:
             annotation: as it came from the server.
-            record: what was shown, as it is; None where it is not known any more.
+            view: how the record was shown (:meth:`view`); None where the record is not known any more.
         """
-        if record is None:
+        if view is None:
             return self._without_order(annotation)
-        source = dict(annotation.source)
-        if self.hiding and self.hiding.hides(record):
-            source["suggestions"] = HIDDEN
+        source = {**annotation.source, "suggestions": HIDDEN} if view.hidden else dict(annotation.source)
         if not self.blind:
-            return Undone(replace(annotation, source=source) if source != annotation.source else annotation)
+            return Undone(replace(annotation, source=source) if view.hidden else annotation)
         judged = source.get("content")
-        if judged and judged not in (self.key(record), self.content(record)):
+        if judged and judged not in (view.key, view.content):
             # To another text. In which order that was shown, this one does not say; the merge drops such answers.
-            return replace(self._without_order(replace(annotation, record=record.key)), lost=())
+            return replace(self._without_order(replace(annotation, record=view.record.key)), lost=())
         if judged:
-            source["content"] = record.content
-        source["order"] = " ".join(self.blind.order(record))
-        answers = self.blind.undone(record, self._renamed(annotation))
-        return Undone(replace(annotation, record=record.key, answers=answers, source=source))
+            source["content"] = view.own
+        source["order"] = " ".join(view.places.values())
+        answers = self.blind.moved(self._renamed(annotation), view.places)
+        return Undone(replace(annotation, record=view.record.key, answers=answers, source=source))
 
     def _without_order(self, annotation: Annotation) -> Undone:
         questions = self.blind.choices.questions if self.blind else frozenset()

@@ -198,10 +198,9 @@ def test_the_hash_that_servers_keep_tells_nothing_of_the_order() -> None:
     for text in "abcdefgh":
         record = two(prompt=text)
         shown = Record("", blind.fields(record))
-        assert blind.content(record) not in (record.content, shown.content)
-        assert len(blind.content(record)) == len(record.content)
-    assert blind.content(two()) == blind.content(two("mine"))
-    assert blind.content(two()) != Blind.of(PREFERENCE, 2).content(two())
+        assert blind.keyed(record.content) not in (record.content, shown.content)
+        assert len(blind.keyed(record.content)) == len(record.content)
+    assert blind.keyed(two().content) != Blind.of(PREFERENCE, 2).keyed(two().content)
 
 
 # -- who won

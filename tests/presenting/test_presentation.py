@@ -90,7 +90,7 @@ def test_an_answer_is_one_to_the_record_as_it_is_and_says_in_which_order_it_was_
     presentation, record = blind(), suggesting("r1")
     source = {"server": "memory", "content": presentation.content(record)}
     answer = Annotation("r1", "ann", answers={"preference": "A"}, source=source)
-    undone = presentation.undone(answer, record)
+    undone = presentation.undone(answer, presentation.view(record))
     assert undone.annotation.answers == {"preference": "B"}
     assert undone.annotation.source == {"server": "memory", "content": record.content, "order": "response_b response_a"}
     assert undone.lost == ()
@@ -99,7 +99,7 @@ def test_an_answer_is_one_to_the_record_as_it_is_and_says_in_which_order_it_was_
 def test_a_key_that_is_a_hash_is_the_records_own_again() -> None:
     presentation, record = blind(), suggesting()
     answer = Annotation(presentation.key(record), "ann", answers={"preference": "tie"})
-    assert presentation.undone(answer, record).annotation.record == record.key
+    assert presentation.undone(answer, presentation.view(record)).annotation.record == record.key
 
 
 @given(st.integers(0, 2**63 - 1), st.sampled_from(["A", "B", "tie", "both_bad"]), st.text(), st.booleans())
@@ -109,13 +109,15 @@ def test_an_answer_to_what_is_shown_comes_back(seed: int, value: str, prompt: st
     record = replace(record, suggestions=[Suggestion("preference", value)])
     shown = presentation.shown(record)
     accepted = {s.question: s.value for s in shown.suggestions}
-    back = presentation.undone(Annotation(shown.key, "ann", answers=accepted), record).annotation
+    back = presentation.undone(Annotation(shown.key, "ann", answers=accepted), presentation.view(record)).annotation
     assert (back.record, back.answers) == (record.key, {"preference": value})
 
 
 def test_an_answer_to_another_text_has_no_order_and_is_left_for_the_merge_to_drop() -> None:
     source = {"content": "before 2026-01-01T00:00:00.000000Z"}
-    undone = blind().undone(Annotation("r1", "ann", answers={"preference": "A"}, source=source), suggesting("r1"))
+    presentation = blind()
+    answer = Annotation("r1", "ann", answers={"preference": "A"}, source=source)
+    undone = presentation.undone(answer, presentation.view(suggesting("r1")))
     assert (undone.annotation.answers, undone.annotation.source, undone.lost) == ({}, source, ())
 
 
@@ -133,14 +135,19 @@ def test_an_old_label_changes_places_under_its_new_name() -> None:
     presentation = blind(labels={"first": "A", "even": "tie"})
     for old, new in (("first", "B"), ("even", "tie"), ("A", "B"), ("unknown", "unknown")):
         answer = Annotation("r1", "ann", answers={"preference": old})
-        assert presentation.undone(answer, suggesting("r1")).annotation.answers == {"preference": new}
+        assert presentation.undone(answer, presentation.view(suggesting("r1"))).annotation.answers == {
+            "preference": new
+        }
 
 
 def test_an_answer_says_where_its_suggestions_were_hidden() -> None:
     presentation = Presentation(hiding=Hiding(0.5, seed=1))
     records = [suggesting(prompt=str(number)) for number in range(20)]
     marks = [
-        presentation.undone(Annotation(r.key, "ann"), r).annotation.source.get("suggestions", "shown") for r in records
+        presentation.undone(Annotation(r.key, "ann"), presentation.view(r)).annotation.source.get(
+            "suggestions", "shown"
+        )
+        for r in records
     ]
     assert marks == ["shown" if presentation.shown(record).suggestions else "hidden" for record in records]
     assert {*marks} == {"shown", "hidden"}
