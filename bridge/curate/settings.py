@@ -105,6 +105,8 @@ class Step(Part):
     @classmethod
     def _short_form(cls, data: Any) -> Any:
         if isinstance(data, str):
+            if data not in cls.model_fields:
+                raise ValueError(f"{data!r:.60} is no step: there are {', '.join(cls.model_fields)}")
             return {data: {}}
         if isinstance(data, dict):
             return {name: {} if settings is None else settings for name, settings in data.items()}
