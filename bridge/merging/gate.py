@@ -1,0 +1,175 @@
+"""Whether a model of the annotators (:mod:`bridge.merging.dawid_skene`) may be used instead of the majority.
+
+A model learns from the answers alone, so it can be wrong without any sign in its own figures. It is used only where
+
+- there is enough to learn from: items, answers to each, annotators, answers of each annotator with each label;
+- nobody who always says the same, or copies, gave a large share of the answers (:mod:`bridge.merging.suspects`);
+- hardly anybody is worse than chance by the model: where it takes many people to say the opposite of what they mean, it
+  may as well have taken the wrong side;
+- a second model does not contradict it. The second one knows of each annotator only how often they are right, whatever
+  the label (the model of ZenCrowd: Demartini, Difallah and Cudré-Mauroux, WWW 2012). It cannot see who confuses what
+  with what, but neither does it take items that are hard for everybody for a label of their own, which is how
+  Dawid-Skene goes wrong. By its reckoning, the new labels must not be right less often than the majority's.
+
+No gate sees an error that most people share. What each condition is worth is in docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bridge.merging.dawid_skene import Fit, Floats, Ints, Votes, dawid_skene, sums
+from bridge.merging.doubt import Doubt
+from bridge.merging.suspects import suspects
+
+ITEMS, ANSWERS_PER_ITEM, ANNOTATORS, ANSWERS_PER_LABEL = 100, 2, 3, 5
+"""The least of each; the last two but one are means, over items and over annotators and labels."""
+
+SUSPECT = 0.1
+"""The share of all answers from which on constant and copying people matter: one person of ten who answer an item."""
+
+CONTRARY = 0.2
+"""The share of all answers that may come from people who are worse than chance by the model."""
+
+LOSS = 0.01
+"""The share of labels that may be worse than the majority's, as a second model reckons."""
+
+ROUNDS = 50
+
+
+def gate(votes: Votes) -> list[Doubt]:
+    """Why Dawid-Skene is not to be used on these answers, each failed condition with its figures; empty if it is.
+
+    >>> from bridge.merging.dawid_skene import votes
+    >>> crowd = [(f"i{n:03}", f"p{m}", "no" if n % 9 == m else "yes") for n in range(99) for m in range(3)]
+    >>> [doubt.means for doubt in gate(votes(crowd, ["yes", "no"]))]
+    ['99 items have answers, too few to learn from: 100 are needed']
+    """
+    doubts = [*_too_little(votes), *_suspicious(votes)]
+    if doubts:
+        return doubts
+    fit = dawid_skene(votes)
+    return [*_contrary(votes, fit), *_contradicted(votes, fit)]
+
+
+def _too_little(votes: Votes) -> Iterator[Doubt]:
+    answers, items, people = len(votes.label), len(votes.items), len(votes.annotators)
+    if items < ITEMS:
+        yield Doubt(
+            "few_items",
+            f"{items:,} items have answers, too few to learn from: {ITEMS} are needed",
+            "stay with the majority, or collect more answers first",
+            evidence={"items": items, "needed": ITEMS},
+        )
+    if answers < ANSWERS_PER_ITEM * items:
+        yield Doubt(
+            "few_answers_per_item",
+            f"items have {answers / items:.2f} answers on average, too few to compare: {ANSWERS_PER_ITEM} are needed",
+            "have more people answer each item; 3 or more are better",
+            evidence={"answers_per_item": round(answers / items, 4), "needed": ANSWERS_PER_ITEM},
+        )
+    if people < ANNOTATORS:
+        yield Doubt(
+            "few_annotators",
+            f"{people} people answered; of so few nobody can say who is right: {ANNOTATORS} are needed",
+            "have more people answer",
+            evidence={"annotators": people, "needed": ANNOTATORS},
+        )
+    cells = people * len(votes.labels)
+    if answers < ANSWERS_PER_LABEL * cells:
+        yield Doubt(
+            "few_answers_per_annotator",
+            f"annotators gave {answers / max(cells, 1):.1f} answers per label on average, too few to know what each "
+            f"means by it: {ANSWERS_PER_LABEL} are needed",
+            "stay with the majority, or have fewer people answer more items each",
+            evidence={
+                "answers_per_annotator_and_label": round(answers / max(cells, 1), 4),
+                "needed": ANSWERS_PER_LABEL,
+            },
+        )
+
+
+def _suspicious(votes: Votes) -> list[Doubt]:
+    """All doubts about people, if together these gave a share of answers that matters."""
+    doubts = suspects(votes)
+    named = {name for doubt in doubts for name in doubt.annotators}
+    given = np.bincount(votes.annotator, minlength=len(votes.annotators))
+    theirs = sum(int(count) for name, count in zip(votes.annotators, given, strict=True) if name in named)
+    return doubts if theirs >= SUSPECT * len(votes.label) else []
+
+
+def _contrary(votes: Votes, fit: Fit) -> Iterator[Doubt]:
+    """People whose answers, by the model, are right less often than their labels would be by chance."""
+    right = np.einsum("t,att->a", fit.prior, fit.confusion)
+    own = np.einsum("t,atl->al", fit.prior, fit.confusion)
+    chance = own @ fit.prior
+    given = np.bincount(votes.annotator, minlength=len(votes.annotators))
+    error = np.sqrt(right * (1 - right) / np.maximum(given, 1))
+    contrary = right + 2 * error < chance
+    share = float(given[contrary].sum() / len(votes.label))
+    if share < CONTRARY:
+        return
+    names = tuple(sorted(votes.annotators[n] for n in np.flatnonzero(contrary)))
+    yield Doubt(
+        "contrary_annotators",
+        f"by the model {len(names)} people with {share:.0%} of the answers are wrong more often than by chance: either "
+        "they mean the opposite of what they say, or the model has taken the wrong side",
+        "read some items on which they differ from the others, and settle who is right",
+        annotators=names,
+        evidence={"share": round(share, 4), "allowed": CONTRARY},
+    )
+
+
+def _contradicted(votes: Votes, fit: Fit) -> Iterator[Doubt]:
+    """The model's labels are worse than the majority's, as a model without confusions reckons."""
+    change = top(fit.posterior) - top(votes.counts())
+    gain = float((one_coin(votes) * change).sum() / len(votes.items))
+    if gain >= -LOSS:
+        return
+    changed = float(np.abs(change).sum() / 2 / len(votes.items))
+    yield Doubt(
+        "contradicted",
+        f"the model would change {changed:.1%} of the labels, and by a second model, which only knows how often each "
+        f"person is right, {-gain:.1%} of all labels would become wrong that were right",
+        "stay with the majority, or have some of the records on which the two differ decided by an expert",
+        evidence={"changed": round(changed, 4), "expected_gain": round(gain, 4), "allowed": -LOSS},
+    )
+
+
+def one_coin(votes: Votes) -> Floats:
+    """The chance of each label if every annotator errs alike on all labels (items x labels); all labels likely alike.
+
+    >>> from bridge.merging.dawid_skene import votes
+    >>> answers = [(f"i{n}", who, "yes") for n in range(9) for who in ("ann", "bo")]
+    >>> one_coin(votes([*answers, ("i0", "cy", "no")], ["yes", "no"]))[0].round(2).tolist()
+    [0.99, 0.01]
+    """
+    counts = votes.counts()
+    items, classes = counts.shape
+    given = np.bincount(votes.annotator, minlength=len(votes.annotators))
+    posterior: Floats = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    if classes == 1:
+        return posterior
+    cell = votes.item * classes + votes.label
+    for _ in range(ROUNDS):
+        right = sums(votes.annotator, posterior.ravel()[cell], len(given))
+        right = (right + 1) / (given + 2)
+        weight = np.log(right) - np.log((1 - right) / (classes - 1))
+        scores = sums(cell, weight[votes.annotator], items * classes).reshape(items, classes)
+        scores -= scores.max(axis=1, keepdims=True)
+        posterior = np.exp(scores)
+        posterior /= posterior.sum(axis=1, keepdims=True)
+    return posterior
+
+
+def top(scores: Floats | Ints) -> Floats:
+    """The best label of each item as a 1, or as equal parts where several are equally good (items x labels).
+
+    >>> top(np.array([[3, 1, 0], [2, 2, 0]])).tolist()
+    [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
+    """
+    best: Floats = (scores >= scores.max(axis=1, keepdims=True) - 1e-9).astype(np.float64)
+    best /= best.sum(axis=1, keepdims=True)
+    return best

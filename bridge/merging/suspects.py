@@ -1,0 +1,214 @@
+"""People whose answers say nothing about the items: always the same label, or copied from somebody else.
+
+Both are judged against what the other people say about the same items, so that an honest person is not accused
+because nearly all items have one label, nor two excellent ones because the task is easy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from bridge.merging.dawid_skene import Floats, Ints, Votes, sums
+from bridge.merging.doubt import Doubt
+
+ALARM = 0.001
+"""The chance at which anybody at all is named although everybody is honest."""
+
+FEW_ANSWERS, FEW_COMMON = 10, 20
+"""Answers, and items answered by both, below which nobody is judged."""
+
+NEARLY = 0.95
+"""A share that counts as nearly all."""
+
+FAR = 4
+"""How many times as often two independent people would at least have differed."""
+
+LITTLE = 0.05
+"""Agreement above chance of people who hardly agree; a lower one is not known well enough to divide by."""
+
+AT_ONCE = 1 << 22
+"""Pairs of answers that are held in memory together."""
+
+Tally: TypeAlias = tuple[Ints, Floats, Floats]
+
+
+class Pairs(NamedTuple):
+    """Every two annotators who share an item: their indexes, how many items they share and how often they agree."""
+
+    first: Ints
+    second: Ints
+    common: Floats
+    same: Floats
+
+
+def suspects(votes: Votes) -> list[Doubt]:
+    """Annotators who always say the same, and pairs who copy; sorted by kind and by name.
+
+    >>> from bridge.merging.dawid_skene import votes
+    >>> crowd = [(f"i{n:02}", who, "yes" if n % 2 else "no") for n in range(40) for who in ("ann", "bo", "cy")]
+    >>> [(doubt.kind, doubt.annotators) for doubt in suspects(votes(crowd, ["yes", "no"]))]
+    []
+    >>> lazy = [(f"i{n:02}", "zed", "yes") for n in range(40)]
+    >>> [(doubt.kind, doubt.annotators) for doubt in suspects(votes(crowd + lazy, ["yes", "no"]))]
+    [('constant_annotator', ('zed',))]
+    """
+    if not len(votes.label):
+        return []
+    return constant_annotators(votes) + copied_answers(votes)
+
+
+def constant_annotators(votes: Votes) -> list[Doubt]:
+    """People who give (nearly) only one label, also to items that most others give another label to.
+
+    Only such items count: to them an honest person gives that label at most as often as the others do. Where nearly all
+    items have one label there are few of them, and giving it always proves nothing. And whoever gives another label
+    just there, however rarely, has read the item: cautious, not constant.
+    """
+    people, classes = len(votes.annotators), len(votes.labels)
+    own = np.bincount(votes.annotator * classes + votes.label, minlength=people * classes).reshape(people, classes)
+    given, most, favourite = own.sum(axis=1), own.max(axis=1), own.argmax(axis=1)
+    judged = (given >= FEW_ANSWERS) & (most >= NEARLY * given)
+
+    counts = votes.counts()
+    label = favourite[votes.annotator]
+    hit = votes.label == label
+    others = counts.sum(axis=1)[votes.item] - 1
+    same = counts[votes.item, label] - hit
+    against = judged[votes.annotator] & (2 * same < others)
+    who = votes.annotator[against]
+    # As if each item had one more answer, spread evenly: three others are no proof that nobody would say it.
+    chance = (same[against] + 1 / classes) / (others[against] + 1)
+    items = sums(who, np.ones(len(who)), people)
+    hits = sums(who, hit[against].astype(float), people)
+    expected = sums(who, chance, people) / np.maximum(items, 1)
+    always = judged & (items > 0) & (hits >= NEARLY * items)
+    sure = always & (_log_tail(hits, items, expected) < np.log(ALARM / max(int(judged.sum()), 1)))
+    doubts = [
+        Doubt(
+            "constant_annotator",
+            f"{votes.annotators[n]} answered {votes.labels[favourite[n]]!r} in {most[n]:,} of {given[n]:,} answers, "
+            f"and in {int(hits[n]):,} of {int(items[n]):,} where most others gave another answer",
+            "read some of these items; if the answers were given without reading, leave this person out",
+            annotators=(votes.annotators[n],),
+            evidence={
+                "label": votes.labels[favourite[n]],
+                "answers": int(given[n]),
+                "same": int(most[n]),
+                "against_others": int(hits[n]),
+                "of": int(items[n]),
+                "expected": round(float(expected[n]), 4),
+            },
+        )
+        for n in np.flatnonzero(sure)
+    ]
+    return sorted(doubts, key=lambda doubt: doubt.annotators)
+
+
+def copied_answers(votes: Votes) -> list[Doubt]:
+    """Pairs who agree (nearly) always, and far more than their agreement with other people explains.
+
+    Agreement above chance is the product of how good the two are, so how often two people should agree follows from
+    how often each agrees with the others, and these with one another: two who are nearly always right agree nearly
+    always. (The matrix of agreements has rank one: Dalvi, Dasgupta, Kumar and Rastogi, Aggregating crowdsourced binary
+    ratings, WWW 2013.) Chance is what the shares of labels that each of the two gives make it. Where there are no
+    others whose agreement with one another is known, only people who never differ are named.
+    """
+    pairs = _pairs(votes)
+    people, classes = len(votes.annotators), len(votes.labels)
+    own = np.bincount(votes.annotator * classes + votes.label, minlength=people * classes).reshape(people, classes)
+    answers = own.sum(axis=1)
+    shares = own / np.maximum(answers, 1)[:, None]
+    chance = np.zeros(len(pairs.first))
+    for label in range(classes):
+        chance += shares[pairs.first, label] * shares[pairs.second, label]
+
+    # Three sums each: answers in common, those that are the same, and those that would be by chance.
+    figures = np.stack([pairs.common, pairs.same, chance * pairs.common])
+    of_each = np.stack([sums(pairs.first, row, people) + sums(pairs.second, row, people) for row in figures])
+    judged = pairs.common >= FEW_COMMON
+    near = np.flatnonzero(judged & (pairs.same >= NEARLY * pairs.common))
+    first, second, theirs = pairs.first[near], pairs.second[near], figures[:, near]
+    skills = [_above_chance(of_each[:, who] - theirs, answers[who]) for who in (first, second)]
+    rest = figures.sum(axis=1)[:, None] - of_each[:, first] - of_each[:, second] + theirs
+    known = rest[0] >= FEW_COMMON
+    usual = np.where(known, (rest[1] - rest[2]) / np.maximum(rest[0] - rest[2], 1e-9), 1.0)
+    explained = np.clip(skills[0] * skills[1] / np.clip(usual, LITTLE, 1.0), 0.0, 1.0)
+    expected = chance[near] + (1 - chance[near]) * explained
+    common, same = theirs[0], theirs[1]
+    copied = (
+        (FAR * (common - same) <= (1 - expected) * common)
+        & (known | (same == common))
+        & (_log_tail(same, common, expected) < np.log(ALARM / max(int(judged.sum()), 1)))
+    )
+    doubts = []
+    for n in np.flatnonzero(copied):
+        names = sorted((votes.annotators[first[n]], votes.annotators[second[n]]))
+        means = (
+            f"{names[0]} and {names[1]} gave the same answer to {int(same[n]):,} of the {int(common[n]):,} items that "
+            f"both answered; from how they agree with other people, {expected[n]:.0%} would be expected"
+        )
+        remedy = "ask whether they work together or are one person; if so, count the answers of one of them only"
+        evidence = {"common": int(common[n]), "same": int(same[n]), "expected": round(float(expected[n]), 4)}
+        doubts.append(Doubt("copied_answers", means, remedy, annotators=(names[0], names[1]), evidence=evidence))
+    return sorted(doubts, key=lambda doubt: doubt.annotators)
+
+
+def _above_chance(figures: Floats, answers: Ints) -> Floats:
+    """Agreement above chance at the upper end of what it may be (2 standard errors), from 0 to 1.
+
+    Of several others on one item each is a comparison, but they are no more evidence than the one answer compared.
+    """
+    common, same, by_chance = figures
+    share = (same + 2) / (common + 4)
+    error = np.sqrt(share * (1 - share) / (np.minimum(common, answers) + 4))
+    chance = np.minimum(by_chance / np.maximum(common, 1), 1 - 1e-9)
+    return np.where(common > 0, np.clip((share + 2 * error - chance) / (1 - chance), 0.0, 1.0), 1.0)
+
+
+def _log_tail(hits: Floats, trials: Floats, chance: Floats) -> Floats:
+    """At most the logarithm of the chance of so many hits or more: Chernoff's bound, exact where all trials hit.
+
+    >>> np.exp(_log_tail(np.array([10.0, 3.0]), np.array([10, 10]), np.array([0.5, 0.5]))).round(6).tolist()
+    [0.000977, 1.0]
+    """
+    trials = np.maximum(trials, 1)
+    share = hits / trials
+    chance = np.clip(chance, 1e-12, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        miss = np.where(share < 1, (1 - share) * np.log((1 - share) / (1 - chance)), 0.0)
+        hit = np.where(share > 0, share * np.log(share / chance), 0.0)
+    return np.where(share > chance, -trials * (hit + miss), 0.0)
+
+
+def _pairs(votes: Votes) -> Pairs:
+    """All pairs of answers to the same item, tallied by their annotators.
+
+    Answers lie in the order of items, so the pairs of an item are those at a distance of 1, 2, 3... within it.
+    """
+    people = len(votes.annotators)
+    waiting: list[Tally] = [(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))]
+    for distance in range(1, len(votes.item)):
+        here = np.flatnonzero(votes.item[distance:] == votes.item[:-distance])
+        if not len(here):
+            break
+        there = here + distance
+        keys = votes.annotator[here] * people + votes.annotator[there]
+        waiting.append((keys, np.ones(len(keys)), (votes.label[here] == votes.label[there]).astype(float)))
+        if sum(len(part[0]) for part in waiting) > AT_ONCE:
+            waiting = [_tallied(waiting, people**2)]
+    keys, common, same = _tallied(waiting, people**2)
+    return Pairs(keys // people, keys % people, common, same)
+
+
+def _tallied(parts: Sequence[Tally], size: int) -> Tally:
+    """Sums by key; keys are below ``size``."""
+    keys = np.concatenate([part[0] for part in parts])
+    dense = size <= 4 * len(keys)
+    found, places = (np.arange(size), keys) if dense else np.unique(keys, return_inverse=True)
+    common = sums(places, np.concatenate([part[1] for part in parts]), len(found))
+    same = sums(places, np.concatenate([part[2] for part in parts]), len(found))
+    there = np.flatnonzero(common)
+    return found[there], common[there], same[there]
