@@ -28,6 +28,10 @@ EDITS = (
     "append",
     "copy",
 )
+_ONSETS = [*"bcdfghjklmnprstvwz", "", "", "bl", "br", "ch", "cl", "cr", "dr", "fl", "fr", "gr", "ph", "pl", "pr", "qu"]
+_ONSETS += ["sc", "sh", "sl", "sp", "st", "str", "sw", "th", "th", "tr", "wh"]
+_VOWELS = [*"aaeeeiioou", "ai", "ea", "ee", "ie", "io", "oa", "oo", "ou", "y"]
+_CODAS = [*"nrstldmpkg", "", "", "", "", "ng", "ck", "st", "nd", "nt", "ss", "ll", "ve", "se", "te", "ght"]
 _TEMPLATES = (
     "Write a short story about {} and {} that ends well.",
     "What is the difference between {} and {}?",
@@ -45,17 +49,19 @@ class Writer:
 
     def __init__(self, seed: int, words: int = 40_000) -> None:
         self.rng = random.Random(seed)
-        consonants = "bdfgklmnprstvz"
         made: dict[str, None] = {}
         while len(made) < words:
-            syllables = (self.rng.choice("aeiou") + self.rng.choice(consonants) for _ in range(self.rng.randint(1, 4)))
-            made[self.rng.choice(consonants) + "".join(syllables)] = None
+            made["".join(self.syllable() for _ in range(self.rng.choice((1, 1, 2, 2, 2, 3))))] = None
         self.vocabulary = [*made]
         self.weights = [0.0]
         for place in range(1, len(self.vocabulary) + 1):
             self.weights.append(self.weights[-1] + 1 / place**1.05)
         self.weights = self.weights[1:]
         self.successors: dict[int, list[int]] = {}
+
+    def syllable(self) -> str:
+        """One of a few thousand, made as English makes its own."""
+        return self.rng.choice(_ONSETS) + self.rng.choice(_VOWELS) + self.rng.choice(_CODAS)
 
     def word(self) -> int:
         """The place of a word, the frequent ones more often."""
