@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from bridge.curate.index import NearIndex
     from bridge.curate.items import Items
     from bridge.curate.pii import Finding
-    from bridge.curate.result import Dropped
+    from bridge.curate.result import Dropped, Result
     from bridge.curate.steps import Step
+    from bridge.records import Record
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -125,8 +126,12 @@ def _name(path: Path | None) -> str | None:
 
 
 def _shown(case: Dropped) -> str:
+    from bridge.text import shown
+
     score = "" if case.score is None else f" ({case.score:.2f})"
     like = f", like {case.kept}" if case.kept else ""
+    if "set" in case.detail:
+        like = f", {case.detail['set']} {case.detail['item']}: {shown(case.detail['passage'])}"
     return f"  {case.key}: {case.rule}{score}{like}"
 
 
@@ -289,6 +294,51 @@ def _indexed(path: Path, given: Mapping[str, Any]) -> NearIndex:
 
 @click.command()
 @filter_options
+@click.option(
+    "--against",
+    multiple=True,
+    required=True,
+    type=click.Path(),
+    help="An evaluation set: file or folder; several times.",
+)
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Its column with questions; several times.")
+@click.option("--on", default="both", show_default=True, type=SIDES, help="Which side of records is compared.")
+@click.option(
+    "--rule",
+    default="both",
+    show_default=True,
+    type=click.Choice(["both", "containment", "token_set_ratio"]),
+    help="What counts as holding an item.",
+)
+@click.option("--containment", type=SHARE, help="Share of an item's word n-grams; by default 0.5.")
+@click.option("--ratio", type=click.FloatRange(50, 100), help="rapidfuzz's ratio; by default 85.")
+@click.option("--n", default=3, show_default=True, type=click.IntRange(1, 20), help="Words in a shingle.")
+def decontaminate(against: Sequence[str], columns: Sequence[str], **given: Any) -> None:
+    """Drop records that hold items of evaluation sets, and say which item, and where they overlap.
+
+    \b
+    Example:
+      annobridge decontaminate records.jsonl --against eval.jsonl --out train.jsonl --dropped leaks.jsonl
+    """
+    from bridge.curate.settings import Decontaminate, made
+    from bridge.curate.steps import decontaminate_step
+
+    run = _Filter(given, *against)
+    step = decontaminate_step(made(Decontaminate, against=list(against), columns=list(columns) or None, **given))
+    sets: Counter[str] = Counter()
+
+    def counted(records: list[Record]) -> Result:
+        found = step(records)
+        sets.update(case.detail["set"] for case in found.dropped)
+        return found
+
+    result = run.whole(counted)
+    lines = table(["set", "records"], [[name, f"{count:,}"] for name, count in sorted(sets.items())]) if sets else []
+    run.tell(result, {"sets": dict(sorted(sets.items()))}, lines)
+
+
+@click.command()
+@filter_options
 @click.option("--by", multiple=True, required=True, metavar="NAME", help="What makes the groups; several times.")
 @click.option("--cap", type=click.IntRange(1), help="At most so many of a group; by default as the smallest has.")
 @click.option("--share", type=SHARE, help="No group more than this share of what is kept.")
@@ -380,4 +430,4 @@ def licences(
     run.tell(run.whole(licences_step(wanted)))
 
 
-COMMANDS: list[click.Command] = [clean, pii, dedup, balance, sample, licences]
+COMMANDS: list[click.Command] = [clean, pii, dedup, decontaminate, balance, sample, licences]

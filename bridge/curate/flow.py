@@ -129,6 +129,8 @@ class Curation:
     def _whole(self, name: str, wanted: Any, held: Container[str]) -> steps.Step:
         if name == "dedup":
             return steps.dedup_step(wanted, folder=self._folder, held=held)
+        if name == "decontaminate":
+            return steps.decontaminate_step(wanted, folder=self._folder, held=held)
         if name == "balance":
             return steps.balance_step(wanted, held=held)
         if name == "sample":

@@ -54,6 +54,18 @@ class Dedup(Part):
     judge: Name | None = None
 
 
+class Decontaminate(Part):
+    """Evaluation items (:func:`bridge.curate.decontaminate.decontaminate`). ``against`` are files or folders."""
+
+    against: Names = Field(min_length=1)
+    columns: Names | None = None
+    on: Side = "both"
+    rule: Literal["both", "containment", "token_set_ratio"] = "both"
+    containment: Share = 0.5
+    ratio: float = Field(85, ge=50, le=100)
+    n: int = Field(3, ge=1, le=20)
+
+
 class Balance(Part):
     """Caps per group (:func:`bridge.curate.select.balance`)."""
 
@@ -88,7 +100,7 @@ class Licences(Part):
     forbidden: Unwanted = "drop"
 
 
-Settings: TypeAlias = "Clean | Pii | Dedup | Balance | Sample | Licences"
+Settings: TypeAlias = "Clean | Pii | Dedup | Decontaminate | Balance | Sample | Licences"
 
 
 class Step(Part):
@@ -97,6 +109,7 @@ class Step(Part):
     clean: Clean | None = None
     pii: Pii | None = None
     dedup: Dedup | None = None
+    decontaminate: Decontaminate | None = None
     balance: Balance | None = None
     sample: Sample | None = None
     licences: Licences | None = None

@@ -145,6 +145,33 @@ def dedup_step(wanted: s.Dedup, *, folder: Path = Path(), held: Container[str] =
     return run
 
 
+def decontaminate_step(wanted: s.Decontaminate, *, folder: Path = Path(), held: Container[str] = ()) -> Step:
+    """Evaluation items (:mod:`bridge.curate.decontaminate`). Sets of one name are called by their paths."""
+    from bridge.curate.decontaminate import decontaminate, read_evaluation
+
+    stems = Counter(Path(path).stem for path in wanted.against)
+    items = [
+        item
+        for path in wanted.against
+        for item in read_evaluation(
+            folder / path, name=path if stems[Path(path).stem] > 1 else None, columns=wanted.columns
+        )
+    ]
+
+    def run(records: list[Record]) -> Result:
+        found = decontaminate(
+            records,
+            items,
+            on=wanted.on,
+            containment=wanted.containment if wanted.rule != "token_set_ratio" else None,
+            ratio=wanted.ratio if wanted.rule != "containment" else None,
+            n=wanted.n,
+        )
+        return holding(records, found, held)
+
+    return run
+
+
 def balance_step(wanted: s.Balance, *, held: Container[str] = ()) -> Step:
     """Caps per group (:func:`bridge.curate.select.balance`)."""
     from bridge.curate.select import balance

@@ -57,7 +57,7 @@ def answer(folder: Path, rating: Any, person: str = "ann@example.org") -> None:
 COMMANDS = [
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "adjudicate"),
     *("export", "doctor", "templates"),
-    *("assess", "clean", "pii", "dedup", "balance", "sample", "licences"),
+    *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 ]
 

@@ -25,6 +25,7 @@ FILTERS = {
     "clean": ["clean"],
     "pii": ["pii", "--mode", "mask"],
     "dedup": ["dedup"],
+    "decontaminate": ["decontaminate", "--against", "eval.jsonl"],
     "balance": ["balance", "--by", "task", "--cap", "1"],
     "sample": ["sample", "--size", "2"],
     "licences": ["licences", "--allow", "MIT"],
@@ -35,6 +36,7 @@ FILTERS = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write("in.jsonl", ROWS)
+    write("eval.jsonl", [{"id": "q7", "question": "What is the capital of France, please?", "answer": "Paris"}])
     return tmp_path
 
 
@@ -70,7 +72,7 @@ class TestEveryFilter:
             assert case["step"] == name
             assert case["rule"]
 
-    @pytest.mark.parametrize("name", ["dedup", "balance", "sample", "licences"])
+    @pytest.mark.parametrize("name", ["dedup", "decontaminate", "balance", "sample", "licences"])
     def test_kept_lines_are_as_they_were_and_in_their_order(self, name: str) -> None:
         filtered(*FILTERS[name])
         kept = read("out.jsonl")
@@ -88,7 +90,7 @@ class TestEveryFilter:
         result = run(FILTERS[name][0], "in.jsonl", *FILTERS[name][1:])
         assert result.code == 0
         assert "of 5 records kept" in result.lines[0]
-        assert [path.name for path in folder.iterdir()] == ["in.jsonl"]
+        assert sorted(path.name for path in folder.iterdir()) == ["eval.jsonl", "in.jsonl"]
 
     @pytest.mark.parametrize("name", FILTERS)
     def test_its_input_is_never_written_over(self, name: str) -> None:
@@ -221,6 +223,34 @@ class TestDedup:
         filtered("dedup", "--index", "seen.idx")
         assert "threshold 0.7" in run("dedup", "in.jsonl", "--index", "seen.idx", "--threshold", "0.9").err
         assert run("dedup", "in.jsonl", "--index", "seen.idx", "--method", "exact").code == 2
+
+
+class TestDecontaminate:
+    def test_it_names_the_set_the_item_and_the_passage(self) -> None:
+        assert filtered("decontaminate", "--against", "eval.jsonl").json["sets"] == {"eval": 1}
+        (case,) = read("out.dropped.jsonl")
+        assert (case["rule"], case["detail"]["set"], case["detail"]["item"]) == ("containment", "eval", "q7")
+        assert case["detail"]["passage"] == "What is the capital of France"
+        assert (
+            "eval q7: 'What is the capital of France'"
+            in run("decontaminate", "in.jsonl", "--against", "eval.jsonl").out
+        )
+
+    def test_two_sets_of_one_name_are_told_apart(self) -> None:
+        Path("more").mkdir()
+        write("more/eval.jsonl", [{"question": "Add two and three and four."}])
+        flags = ("--against", "eval.jsonl", "--against", "more/eval.jsonl")
+        assert filtered("decontaminate", *flags).json["sets"] == {"eval.jsonl": 1, "more/eval.jsonl": 1}
+
+    @pytest.mark.parametrize(("text", "reason"), [("", "no rows"), ('{"n": 1}\n', "no text"), ("[1]\n", "a list")])
+    def test_a_set_that_is_none_is_one_clear_error(self, text: str, reason: str) -> None:
+        Path("eval.jsonl").write_text(text)
+        result = filtered("decontaminate", "--against", "eval.jsonl")
+        assert result.code == 1
+        assert reason in result.json["error"]["reason"]
+
+    def test_a_set_is_never_written_over(self) -> None:
+        assert run("decontaminate", "in.jsonl", "--against", "eval.jsonl", "--out", "eval.jsonl").code == 2
 
 
 class TestSample:

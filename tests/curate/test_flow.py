@@ -224,6 +224,12 @@ class TestLeftOut:
         folder.campaign(rows[:2], **before_push({"balance": {"by": "task", "cap": 3}})).push()
         assert folder.campaign(rows, **before_push({"balance": {"by": "task", "cap": 3}})).push().sent == 1
 
+    def test_evaluation_items_are_left_out(self, folder: Folder) -> None:
+        (folder.path / "eval.jsonl").write_text('{"question": "Whom do I ask about it?"}\n')
+        result = folder.campaign(ROWS, **before_push({"decontaminate": {"against": "eval.jsonl"}})).push()
+        assert counts(result.curate, "decontaminate")["why"] == {"containment": 1}
+        assert sorted(folder.texts()) == ["a", "c"]
+
     def test_steps_run_in_their_order(self, folder: Folder) -> None:
         rows = [ROWS[0], ROWS[0] | {"id": "x", "response": f"{BLUE}\u200b"}, *ROWS[1:]]
         result = folder.campaign(
