@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from bridge.curate.pii import KINDS, PLACEHOLDER, Finding, Searcher, places_of
 from bridge.curate.pii_kinds import SURE
-from bridge.curate.places import with_history, with_nested_texts, with_texts
+from bridge.curate.places import suggestion_places, with_history, with_nested_texts, with_texts
 from bridge.curate.result import Dropped, Result
 from bridge.curate.spans import Edit, fields_of_spans, moved
 from bridge.errors import UsageError
@@ -27,6 +27,7 @@ Mode: TypeAlias = Literal["report", "mask", "pseudonymise", "drop"]
 
 STEP = "pii"
 SHORTEST_KEY = 16
+_ROUNDS = 8
 
 _NUMBERED = re.compile(r"<([A-Z]+)_([1-9][0-9]{0,5})>")
 
@@ -102,7 +103,14 @@ class Privacy:
             first = min(acted_on, key=lambda finding: (-finding.sure, KINDS.index(finding.kind)))
             detail = {"kinds": dict(sorted(counts.items())), "field": first.field, "shown": first.shown}
             return Treated(None, Dropped(record.key, STEP, first.kind, score=first.sure, detail=detail), findings)
-        return Treated(self._masked(record, acted_on), None, findings)
+        masked = self._masked(record, acted_on)
+        for _ in range(_ROUNDS):
+            # A passage can hide another one that begins in it, which is found once the first is masked.
+            hidden = [f for f in self.searcher.record(masked) if f.sure >= self._at_least and f.field != "key"]
+            if not hidden:
+                break
+            masked = self._masked(masked, hidden)
+        return Treated(masked, None, findings)
 
     def texts(self, texts: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Mask texts that belong together, such as the answers of one person: place to text, for those that changed.
@@ -114,9 +122,12 @@ class Privacy:
         stand = self._stand([text for _, text in listed])
         masked = {}
         for place, text in listed:
-            hits = [hit for hit in self.searcher.text(text) if hit.sure >= self._at_least]
-            if hits:
-                masked[place] = _replaced(text, [(h.start, h.end, stand(h.kind, h.value)) for h in hits])[0]
+            for _ in range(1 + _ROUNDS):
+                hits = [hit for hit in self.searcher.text(text) if hit.sure >= self._at_least]
+                if not hits:
+                    break
+                text = _replaced(text, [(h.start, h.end, stand(h.kind, h.value)) for h in hits])[0]
+                masked[place] = text
         return masked
 
     def _stand(self, texts: Iterable[str]) -> Stand:
@@ -156,11 +167,10 @@ class Privacy:
         if not after:
             return record
         suggestions, entries = self._with_spans(record, changes)
-        for number, suggestion in enumerate(suggestions):
-            if isinstance(suggestion.value, str):
-                value = after.get(f"suggestions.{suggestion.question}", suggestion.value)
-                suggestions[number] = replace(suggestion, value=value)
-        metadata = {name: with_nested_texts(v, f"metadata.{name}", after) for name, v in record.metadata.items()}
+        for number, place in enumerate(suggestion_places(record)):
+            if place in after:
+                suggestions[number] = replace(suggestions[number], value=after[place])
+        metadata = with_nested_texts(record.metadata, "metadata", after)
         masked = replace(
             record,
             fields=with_texts(record.fields, after),

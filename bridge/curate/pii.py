@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 from bridge.curate import pii_kinds as kinds
 from bridge.curate.pii_kinds import SURE, Finder, Hit
-from bridge.curate.places import HISTORY, nested_texts
+from bridge.curate.places import HISTORY, nested_texts, suggestion_places
 from bridge.errors import UsageError
 from bridge.records import ROLES, Record
 
@@ -167,10 +168,8 @@ class Searcher:
             hits += names(text)
         if not hits:
             return []
-        if "<" in text:
-            masked = [match.span() for match in PLACEHOLDER.finditer(text)]
-            hits = [hit for hit in hits if not any(start < hit.end and hit.start < end for start, end in masked)]
-        return _apart(hits)
+        taken = [match.span() for match in PLACEHOLDER.finditer(text)] if "<" in text else []
+        return _apart(hits, taken)
 
     def record(self, record: Record) -> list[Finding]:
         """What seems personal or secret in a record: in its fields, what is suggested, and its metadata.
@@ -232,20 +231,27 @@ def places_of(record: Record, *, metadata: bool = True) -> Iterator[tuple[str, s
                 if message["role"] not in ROLES:
                     yield f"{name}[{number}].role", message["role"]
                 yield f"{name}[{number}]", message["content"]
-    for suggestion in record.suggestions:
+    for place, suggestion in zip(suggestion_places(record), record.suggestions, strict=True):
         if isinstance(suggestion.value, str):
-            yield f"suggestions.{suggestion.question}", suggestion.value
+            yield place, suggestion.value
     for key, value in record.metadata.items():
         if metadata or key == HISTORY:
-            yield from nested_texts(value, f"metadata.{key}")
+            yield from nested_texts({key: value}, "metadata")
     yield "key", record.key
 
 
-def _apart(hits: list[Hit]) -> list[Hit]:
-    """Hits that do not overlap: what is sure goes before what is not, then kinds in their order, then the longer."""
-    kept: list[Hit] = []
-    for hit in sorted(hits, key=lambda h: (h.sure < SURE, KINDS.index(h.kind), -(h.end - h.start), -h.sure, h.start)):
-        if all(hit.end <= other.start or other.end <= hit.start for other in kept):
+def _apart(hits: list[Hit], taken: list[tuple[int, int]]) -> list[Hit]:
+    """Hits that overlap neither each other nor what is taken (places in order).
+
+    What is sure goes before what is not, then kinds in their order, then the longer.
+    """
+    starts, ends = [start for start, _ in taken], [end for _, end in taken]
+    kept = []
+    for hit in sorted(hits, key=lambda h: (h.sure < SURE, KINDS.index(h.kind), h.start - h.end, -h.sure, h.start)):
+        place = bisect_right(starts, hit.start)
+        if (place == 0 or ends[place - 1] <= hit.start) and (place == len(starts) or hit.end <= starts[place]):
+            starts.insert(place, hit.start)
+            ends.insert(place, hit.end)
             kept.append(hit)
     return sorted(kept, key=lambda hit: hit.start)
 

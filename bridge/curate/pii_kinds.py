@@ -252,22 +252,31 @@ def cards(text: str) -> Iterator[Hit]:
     >>> [(hit.note, hit.sure) for hit in cards("Visa 4111 1111 1111 1111, order 4111111111111111, 4111-1111-1111-1112")]
     [('Visa', 0.97), ('Visa', 0.35)]
     """
-    for match in _CARD.finditer(text):
-        digits = re.sub(r"\D", "", match[0])
-        issuer = next((name for name, shape in _ISSUERS if shape.fullmatch(digits)), "")
-        near = "card" if _CARD_AFTER.match(text, match.end()) else cue(text, match.start())
-        if not issuer and near != "card":
-            continue
-        right, solid = _luhn(digits), match[0].isdigit()
-        if near == "card":
-            sure = (0.97 if issuer else 0.45) if right else 0.4
-        elif near in ("id", "phone", "version") or len(digits) == 12:
-            sure = 0.35 if solid else 0.7
-        else:
-            sure = 0.9 if solid else 0.97
-        if right or sure == 0.4:
-            note = issuer if right else "its checksum is wrong"
-            yield Hit("card", match.start(), match.end(), sure, digits, note)
+    position = 0
+    while match := _CARD.search(text, position):
+        hit = _judged_card(text, match)
+        # Groups of four may belong to what stands before: the card may start a group later.
+        position = match.start() + 1 if hit is None or hit.sure < SURE else match.end()
+        if hit is not None:
+            yield hit
+
+
+def _judged_card(text: str, match: re.Match[str]) -> Hit | None:
+    digits = re.sub(r"\D", "", match[0])
+    issuer = next((name for name, shape in _ISSUERS if shape.fullmatch(digits)), "")
+    near = "card" if _CARD_AFTER.match(text, match.end()) else cue(text, match.start())
+    if not issuer and near != "card":
+        return None
+    right, solid = _luhn(digits), match[0].isdigit()
+    if not right:
+        return Hit("card", match.start(), match.end(), 0.4, digits, "its checksum is wrong") if near == "card" else None
+    if near == "card":
+        sure = 0.97 if issuer else 0.45
+    elif near in ("id", "phone", "version") or len(digits) == 12:
+        sure = 0.35 if solid else 0.7
+    else:
+        sure = 0.9 if solid else 0.97
+    return Hit("card", match.start(), match.end(), sure, digits, issuer)
 
 
 _CARD_AFTER = re.compile(r"[^.!?\n\d]{0,24}\bcard\b", re.IGNORECASE)

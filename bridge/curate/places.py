@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -68,7 +69,7 @@ def nested_texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
         yield place, value
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from nested_texts(inner, f"{place}.{key}")
+            yield from nested_texts(inner, _below(place, key))
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
             yield from nested_texts(inner, f"{place}[{number}]")
@@ -79,10 +80,31 @@ def with_nested_texts(value: Any, place: str, texts: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return texts.get(place, value)
     if isinstance(value, Mapping):
-        return {key: with_nested_texts(inner, f"{place}.{key}", texts) for key, inner in value.items()}
+        return {key: with_nested_texts(inner, _below(place, key), texts) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [with_nested_texts(inner, f"{place}[{number}]", texts) for number, inner in enumerate(value)]
     return value
+
+
+def _below(place: str, key: str) -> str:
+    """The place of a key, which is another one for ``{"a": {"b": ...}}`` and ``{"a.b": ...}``."""
+    return f"{place}[{key!r}]" if "." in key or "[" in key else f"{place}.{key}"
+
+
+def suggestion_places(record: Record) -> list[str]:
+    """The place of each suggestion; a second one for a question, which is none of a sound record, has its own.
+
+    >>> from bridge.records import Suggestion
+    >>> suggestion_places(Record("r", suggestions=[Suggestion("rating", 4), Suggestion("rating", 5)]))
+    ['suggestions.rating', 'suggestions.rating#2']
+    """
+    seen: Counter[str] = Counter()
+    places = []
+    for suggestion in record.suggestions:
+        seen[suggestion.question] += 1
+        number = seen[suggestion.question]
+        places.append(f"suggestions.{suggestion.question}" + (f"#{number}" if number > 1 else ""))
+    return places
 
 
 def with_history(record: Record, entries: list[dict[str, Any]]) -> Record:

@@ -117,6 +117,22 @@ def test_undoing_the_cleaning_of_a_masked_record_brings_nothing_back() -> None:
     assert undo(masked(cleaned)).fields == {"prompt": "Tom &amp; <EMAIL_1>  "}
 
 
+def test_a_passage_that_another_one_hides_is_masked_too() -> None:
+    assert text("+44 20 7946 0958 4111 1111 1111 1111") == "<PHONE_1> <CARD_1>"
+
+
+def test_places_that_are_spelled_alike_are_told_apart() -> None:
+    record = Record(
+        "r",
+        {"x": "Hi"},
+        [Suggestion("q", "a@b.example"), Suggestion("q", "2")],
+        {"a": {"b": "c@d.example"}, "a.b": "no"},
+    )
+    kept = masked(record)
+    assert [s.value for s in kept.suggestions] == ["<EMAIL_1>", "2"]
+    assert kept.metadata == {"a": {"b": "<EMAIL_2>"}, "a.b": "no"}
+
+
 def test_names_that_are_given_are_masked() -> None:
     assert text("Ann met Anna and ann.", names=["Ann"]) == "<NAME_1> met Anna and ann."
 
