@@ -48,12 +48,12 @@ class CustomBuildHook(BuildHookInterface):
             return
         editable = version == "editable"
         self.folder = tempfile.TemporaryDirectory()
-        target = SOURCE.with_name("_kernel.so") if editable else Path(self.folder.name, "_kernel.so")
+        target = SOURCE.with_name("_kernel.bin") if editable else Path(self.folder.name, "_kernel.bin")
         wrong = compile_kernel(target)
         if wrong:
             print(f"annobridge is built without its compiled kernel: {wrong}", file=sys.stderr)
         elif not editable:
-            build_data["force_include"][str(target)] = "bridge/curate/_kernel.so"
+            build_data["force_include"][str(target)] = "bridge/curate/_kernel.bin"
             build_data["pure_python"] = False
             platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
             build_data["tag"] = f"py3-none-{platform}"

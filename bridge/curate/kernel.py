@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LIBRARY = Path(__file__).with_name("_kernel.so")
+# Not ".so": Python would take it for a module of its own.
+LIBRARY = Path(__file__).with_name("_kernel.bin")
 _BATCH = 2**20
 _POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
 _MODES = {"greedy": 0, "components": 1, "pairs": 2}
@@ -47,6 +48,13 @@ def library() -> ctypes.CDLL | None:
             ctypes.c_int,
             [_POINTER] * 3
             + [_NUMBER, _POINTER, _NUMBER, _NUMBER, ctypes.c_double, ctypes.c_int, _POINTER, _POINTER, _POINTER],
+        ),
+        (
+            "ratio_pairs",
+            ctypes.c_int,
+            [_POINTER] * 2
+            + [_NUMBER, _POINTER, _POINTER, _NUMBER, _POINTER, _NUMBER, _POINTER, _NUMBER]
+            + [ctypes.c_double, ctypes.c_double, _POINTER],
         ),
         ("pairs_count", _NUMBER, [_POINTER]),
         ("pairs_copy", None, [_POINTER] * 2),
@@ -158,10 +166,65 @@ def join(
     )
     if found.value is None:
         return matches, overlaps, np.zeros((0, 3), np.int64)
+    return matches, overlaps, _rows(found)
+
+
+class _Side(ctypes.Structure):
+    """As in ``_kernel.c``."""
+
+    _fields_ = (
+        ("count", _NUMBER),
+        ("starts", _POINTER),
+        ("words", _POINTER),
+        ("joined", _POINTER),
+        ("lengths", _POINTER),
+    )
+
+
+def ratio_pairs(
+    sides: Sequence[tuple[Any, Any, Any, Any]],
+    word_starts: NDArray[np.int64],
+    letters: NDArray[np.int32],
+    kinds: NDArray[np.uint8],
+    runs: NDArray[np.int64],
+    ratio: float,
+    least: float,
+) -> Any:
+    """Pairs of places that pass the guard and reach the ratio, see :func:`bridge.curate.ratios.best_ratios`.
+
+    Args:
+        sides: of texts and of items, sorted by length: starts, words, joined lengths, lengths.
+        word_starts: where each word begins in ``letters``.
+        letters: of all words.
+        kinds: the bin of each letter.
+        runs: text * items + item, of pairs that share a run of words.
+        ratio: from 0 to 1.
+        least: how long one must be at least, as a part of the other.
+
+    Raises:
+        MemoryError: there is not enough.
+    """
+    kernel = _kernel()
+    left, right = (_Side(len(lengths), *map(_at, arrays), _at(lengths)) for *arrays, lengths in sides)
+    longest = max((int(joined.max(initial=0)) for _, _, joined, _ in sides), default=0)
+    found = _POINTER()
+    _check(
+        kernel.ratio_pairs(
+            *(ctypes.byref(left), ctypes.byref(right), len(word_starts) - 1, _at(word_starts), _at(letters)),
+            *(len(kinds), _at(kinds), longest, _at(runs), len(runs), ratio, least, ctypes.byref(found)),
+        )
+    )
+    return _rows(found)[:, :2]
+
+
+def _rows(found: ctypes.c_void_p) -> Any:
+    import numpy as np
+
+    kernel = _kernel()
     pairs = np.empty((kernel.pairs_count(found), 3), np.int64)
     kernel.pairs_copy(found, _at(pairs))
     kernel.pairs_free(found)
-    return matches, overlaps, pairs
+    return pairs
 
 
 def _at(values: NDArray[Any]) -> int:

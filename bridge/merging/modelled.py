@@ -32,7 +32,7 @@ class Modelled:
 
     Args:
         answers: record to merged answer; empty where the gate does not hold.
-        doubts: why the gate does not hold.
+        doubts: why the gate does not hold; where it does, whose answers are doubtful all the same.
         report: for the manifest: whether it was used, and how many answers it changed against the majority.
     """
 
@@ -60,6 +60,7 @@ def model_labels(question: LabelQuestion, given: Mapping[str, Answers], rule: Ru
     """
     from bridge.merging.dawid_skene import dawid_skene, votes
     from bridge.merging.gate import gate
+    from bridge.merging.suspects import suspects
 
     cast = votes(
         ((record, who, label) for record, answers in given.items() for who, label in answers.items()), question.values
@@ -73,7 +74,9 @@ def model_labels(question: LabelQuestion, given: Mapping[str, Answers], rule: Ru
         majority = merge_label(question, given[record], rule)
         merged[record] = _likeliest(given[record], dict(zip(cast.labels, shares, strict=True)), majority)
         changed += majority.outcome == "agreed" and majority.value != merged[record].value
-    return Modelled(merged, [], _report(fit, changed))
+    # Few such people do not mislead a model that knows each of them, but nobody should have to look for them.
+    named = [replace(doubt, question=question.name) for doubt in suspects(cast)]
+    return Modelled(merged, named, _report(fit, changed))
 
 
 def _likeliest(answers: Answers, shares: Mapping[str, float], majority: MergedAnswer) -> MergedAnswer:

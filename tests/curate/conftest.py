@@ -27,7 +27,7 @@ def hatch_build() -> ModuleType:
 @pytest.fixture(scope="session", autouse=True)
 def compiled(hatch_build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Compiled from the source that is tested, so that nobody tests the library of yesterday."""
-    target = tmp_path_factory.mktemp("kernel") / "_kernel.so"
+    target = tmp_path_factory.mktemp("kernel") / "_kernel.bin"
     assert hatch_build.compile_kernel(target) == ""
     kernel.LIBRARY = target
     kernel.library.cache_clear()

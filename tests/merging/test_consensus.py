@@ -169,17 +169,32 @@ def crowds(draw: st.DrawFn) -> tuple[str, list[Annotation]]:
     return name, [Annotation(f"r{r}", who, answers={question.name: draw(answers[name])}) for r, who in people]
 
 
-@given(crowds(), st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(crowd: tuple[str, list[Annotation]], chance: random.Random) -> None:
+RULES: list[dict[str, Any]] = [
+    {},
+    {"quorum": 2},
+    {"threshold": 0.3},
+    {"rewrites": "medoid"},
+    {"method": "dawid-skene"},
+    {"weights": {"a": 0.1, "b": 0.7, "c": 2.0, "d": 0.0}},
+]
+
+
+@given(crowds(), st.sampled_from(RULES), st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(
+    crowd: tuple[str, list[Annotation]], rule: dict[str, Any], chance: random.Random
+) -> None:
     name, annotations = crowd
     shuffled = list(annotations)
     chance.shuffle(shuffled)
-    assert merge(shuffled, BY_NAME[name]) == merge(annotations, BY_NAME[name])
-    assert lines(merge(shuffled, BY_NAME[name])) == lines(merge(annotations, BY_NAME[name]))
+    one, two = (merge(given, BY_NAME[name], **rule) for given in (annotations, shuffled))
+    assert one == two
+    assert lines(one) == lines(two)
 
 
-@given(crowds(), st.permutations("uvwxyz"))
-def test_the_names_of_annotators_do_not_matter(crowd: tuple[str, list[Annotation]], names: list[str]) -> None:
+@given(crowds(), st.sampled_from(RULES), st.permutations("uvwxyz"))
+def test_the_names_of_annotators_do_not_matter(
+    crowd: tuple[str, list[Annotation]], rule: dict[str, Any], names: list[str]
+) -> None:
     name, annotations = crowd
     alias = dict(zip("abcdef", names, strict=True))
 
@@ -193,20 +208,23 @@ def test_the_names_of_annotators_do_not_matter(crowd: tuple[str, list[Annotation
         return lines
 
     renamed = [replace(a, annotator=alias[a.annotator]) for a in annotations]
-    assert anonymous(merge(renamed, BY_NAME[name])) == anonymous(merge(annotations, BY_NAME[name]))
+    other = {**rule, "weights": {alias[who]: weight for who, weight in rule.get("weights", {}).items()}}
+    assert anonymous(merge(renamed, BY_NAME[name], **other)) == anonymous(merge(annotations, BY_NAME[name], **rule))
 
 
-@given(crowds())
-def test_repeating_an_answer_changes_nothing(crowd: tuple[str, list[Annotation]]) -> None:
+@given(crowds(), st.sampled_from(RULES))
+def test_repeating_an_answer_changes_nothing(crowd: tuple[str, list[Annotation]], rule: dict[str, Any]) -> None:
     name, annotations = crowd
-    assert merge([*annotations, *annotations[::-1]], BY_NAME[name]) == merge(annotations, BY_NAME[name])
+    twice = [*annotations, *annotations[::-1]]
+    assert merge(twice, BY_NAME[name], **rule) == merge(annotations, BY_NAME[name], **rule)
 
 
-@given(crowds(), st.sampled_from(["discarded", "draft"]))
-def test_a_skip_changes_no_answer(crowd: tuple[str, list[Annotation]], status: Any) -> None:
+@given(crowds(), st.sampled_from(RULES), st.sampled_from(["discarded", "draft"]))
+def test_a_skip_changes_no_answer(crowd: tuple[str, list[Annotation]], rule: dict[str, Any], status: Any) -> None:
     name, annotations = crowd
     skips = [replace(a, annotator="zoe", status=status) for a in annotations]
-    assert lines(merge([*skips, *annotations], BY_NAME[name])) == lines(merge(annotations, BY_NAME[name]))
+    with_skips, without = (merge(given, BY_NAME[name], **rule) for given in ([*skips, *annotations], annotations))
+    assert lines(with_skips) == lines(without)
 
 
 @given(crowds())
