@@ -520,3 +520,150 @@ end:
     else *found = pairs;
     return result;
 }
+
+/* ---- pairs whose token_set_ratio may reach a cut (ratios.py) ---- */
+
+enum { LETTERS = 40, WORDS = 64, BLOCKS = 64 };
+
+/* Texts by length, as different words in order. */
+typedef struct {
+    int64_t count;
+    const int64_t *starts; /* of each text's words */
+    const int32_t *words;
+    const int64_t *joined, *lengths; /* of the different words, joined; of the whole text */
+} Side;
+
+typedef struct {
+    int16_t letters[LETTERS];
+    uint16_t words[WORDS];
+} Profile;
+
+typedef struct {
+    const int64_t *word_starts;
+    const int32_t *letters; /* of all words, as numbers from 0 on */
+    const uint8_t *kinds; /* the bin of each of these */
+    uint64_t *masks; /* BLOCKS for each letter: where it stands in the shorter text */
+    int32_t *left, *right; /* what only one side has */
+} Letters;
+
+static Profile *profiles(const Side *side, const Letters *l) {
+    Profile *made = calloc((size_t)side->count + 1, sizeof(Profile));
+    for (int64_t i = 0; made && i < side->count; i++)
+        for (int64_t k = side->starts[i]; k < side->starts[i + 1]; k++) {
+            int32_t word = side->words[k];
+            int64_t length = l->word_starts[word + 1] - l->word_starts[word];
+            uint16_t *weight = &made[i].words[word % WORDS];
+            *weight = (uint16_t)(*weight + length + 1 > UINT16_MAX ? UINT16_MAX : *weight + length + 1);
+            for (int64_t at = l->word_starts[word]; at < l->word_starts[word + 1]; at++) {
+                int16_t *letter = &made[i].letters[l->kinds[l->letters[at]]];
+                *letter = (int16_t)(*letter + (*letter < INT16_MAX));
+            }
+        }
+    return made;
+}
+
+/* The words of a side that the other one has not, joined with spaces (number -1 + 1 = 0). */
+static int64_t only(const Side *side, int64_t text, const int64_t *mark, int64_t other, const Letters *l, int32_t *out) {
+    int64_t length = 0;
+    for (int64_t k = side->starts[text]; k < side->starts[text + 1]; k++) {
+        int32_t word = side->words[k];
+        if (mark[word] == other) continue;
+        if (length) out[length++] = 0;
+        for (int64_t at = l->word_starts[word]; at < l->word_starts[word + 1]; at++) out[length++] = l->letters[at] + 1;
+    }
+    return length;
+}
+
+/* Length of the longest common subsequence, 64 letters at a time (Hyyro, "Bit-parallel LCS-length computation
+ * revisited", 2004). The shorter text has at most 64 * BLOCKS letters. */
+static int64_t common_letters(const int32_t *shorter, int64_t m, const int32_t *longer, int64_t n, uint64_t *masks) {
+    int64_t blocks = (m + 63) / 64, common = 0;
+    uint64_t state[BLOCKS];
+    for (int64_t b = 0; b < blocks; b++) state[b] = ~0ULL;
+    for (int64_t i = 0; i < m; i++) masks[(int64_t)shorter[i] * BLOCKS + i / 64] |= 1ULL << (i % 64);
+    for (int64_t j = 0; j < n; j++) {
+        const uint64_t *mask = masks + (int64_t)longer[j] * BLOCKS;
+        uint64_t carry = 0;
+        for (int64_t b = 0; b < blocks; b++) {
+            uint64_t x = state[b], u = x & mask[b], sum = x + u, more = sum + carry;
+            carry = (sum < x) | (more < sum);
+            state[b] = more | (x - u);
+        }
+    }
+    for (int64_t i = 0; i < m; i++) masks[(int64_t)shorter[i] * BLOCKS + i / 64] = 0;
+    for (int64_t b = 0; b < blocks; b++)
+        for (uint64_t zeros = ~state[b]; zeros; zeros &= zeros - 1) common++;
+    return common;
+}
+
+/* `runs` are pairs (text * items + item, ascending) that the guard lets pass whatever their lengths. */
+int ratio_pairs(const Side *texts, const Side *items, int64_t word_count, const int64_t *word_starts,
+                const int32_t *letters, int64_t letter_count, const uint8_t *kinds, int64_t longest, const int64_t *runs,
+                int64_t run_count, double ratio, double least, Pairs **found) {
+    Letters l = {word_starts, letters, kinds, NULL, NULL, NULL};
+    l.masks = calloc((size_t)(letter_count + 1) * BLOCKS, sizeof(uint64_t));
+    l.left = malloc((size_t)(longest + 1) * sizeof(int32_t));
+    l.right = malloc((size_t)(longest + 1) * sizeof(int32_t));
+    int64_t *in_text = calloc((size_t)word_count + 1, sizeof(int64_t)), *in_item = calloc((size_t)word_count + 1, sizeof(int64_t));
+    Profile *mine = profiles(texts, &l), *theirs = profiles(items, &l);
+    Pairs *pairs = calloc(1, sizeof *pairs);
+    double part = ratio / (2 - ratio);
+    int64_t run = 0, stamp = 0;
+    int result = -1;
+    if (!l.masks || !l.left || !l.right || !in_text || !in_item || !mine || !theirs || !pairs) goto end;
+    for (int64_t i = 0; i < texts->count; i++) {
+        for (int64_t k = texts->starts[i]; k < texts->starts[i + 1]; k++) in_text[texts->words[k]] = i + 1;
+        for (int64_t j = 0; j < items->count; j++) {
+            int64_t pair = i * items->count + j;
+            double a = (double)texts->lengths[i], b = (double)items->lengths[j];
+            while (run < run_count && runs[run] < pair) run++;
+            if ((a < b ? a : b) < least * (a > b ? a : b) && !(run < run_count && runs[run] == pair)) continue;
+            double left = (double)texts->joined[i], right = (double)items->joined[j];
+            double most = (1 - ratio) * (left + right) + 1e-6, needed = part * (left < right ? left : right) - 1e-6;
+            int32_t apart = 0, bound = 0;
+            for (int k = 0; k < WORDS; k++)
+                bound += mine[i].words[k] < theirs[j].words[k] ? mine[i].words[k] : theirs[j].words[k];
+            int close = left - right <= most && right - left <= most;
+            if (close) {
+                for (int k = 0; k < LETTERS; k++) {
+                    int32_t difference = mine[i].letters[k] - theirs[j].letters[k];
+                    apart += difference < 0 ? -difference : difference;
+                }
+                close = apart <= most;
+            }
+            int overflown = bound >= UINT16_MAX; /* a bin may be full, and its bound too low */
+            if (!close && !overflown && bound - 1 <= needed) continue;
+            int64_t shared = -1;
+            stamp++;
+            for (int64_t k = items->starts[j]; k < items->starts[j + 1]; k++) {
+                int32_t word = items->words[k];
+                in_item[word] = stamp;
+                if (in_text[word] == i + 1) shared += word_starts[word + 1] - word_starts[word] + 1;
+            }
+            int reached = (double)shared > needed;
+            if (!reached && close) {
+                int64_t m = only(texts, i, in_item, stamp, &l, l.left), n = only(items, j, in_text, i + 1, &l, l.right);
+                const int32_t *shorter = m < n ? l.left : l.right, *longer = m < n ? l.right : l.left;
+                int64_t short_length = m < n ? m : n, long_length = m < n ? n : m;
+                reached = short_length > 64 * BLOCKS
+                    || (double)(m + n - 2 * common_letters(shorter, short_length, longer, long_length, l.masks)) <= most;
+            }
+            if (!reached) continue;
+            if (grow((void **)&pairs->rows, &pairs->room, pairs->count + 1, 3 * sizeof(int64_t))) goto end;
+            int64_t *row = pairs->rows + 3 * pairs->count++;
+            row[0] = i, row[1] = j, row[2] = 0;
+        }
+    }
+    *found = pairs;
+    result = 0;
+end:
+    free(l.masks);
+    free(l.left);
+    free(l.right);
+    free(in_text);
+    free(in_item);
+    free(mine);
+    free(theirs);
+    if (result) pairs_free(pairs);
+    return result;
+}

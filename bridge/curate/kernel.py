@@ -60,7 +60,9 @@ def library() -> ctypes.CDLL | None:
         ("pairs_copy", None, [_POINTER] * 2),
         ("pairs_free", None, [_POINTER]),
     ):
-        function = getattr(loaded, name)
+        function = getattr(loaded, name, None)
+        if function is None:  # it was compiled from the source of another version
+            return None
         function.restype, function.argtypes = result, arguments
     return loaded
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Indel
 
+from bridge.curate import kernel
 from bridge.curate.containment import sharing
 from bridge.curate.tokens import Counts, Engine, plain, shingles
 
@@ -100,7 +101,9 @@ def best_ratios(
     best: dict[int, tuple[float, int]] = {}
     if not left.texts or not right.texts:
         return {}
-    for text, item in _candidates(left, right, cut / 100, _runs(texts, items, left, right, engine)):
+    runs = _runs(texts, items, left, right, engine)
+    candidates = _compiled if kernel.wanted(engine) else _candidates
+    for text, item in candidates(left, right, cut / 100, runs):
         score = fuzz.token_set_ratio(left.texts[text], right.texts[item], score_cutoff=cut)
         if score > cut:
             at, found = int(left.order[text]), (score, -int(right.order[item]))
@@ -134,6 +137,22 @@ def _side(texts: Iterable[str]) -> _Side:
         [entry[3] for entry in kept],
         np.array([sum(map(len, entry[3])) + len(entry[3]) - 1 for entry in kept], np.int64),
     )
+
+
+def _compiled(left: _Side, right: _Side, ratio: float, runs: Runs) -> Iterable[tuple[int, int]]:
+    """The same as :func:`_candidates` by the compiled kernel."""
+    vocabulary: dict[str, int] = {}
+    sides = []
+    for side in (left, right):
+        words = [vocabulary.setdefault(word, len(vocabulary)) for distinct in side.distinct for word in distinct]
+        starts = np.concatenate([[0], np.cumsum([len(distinct) for distinct in side.distinct])]).astype(np.int64)
+        sides.append((starts, np.array(words, np.int32), side.joined, side.lengths))
+    points, letters = np.unique(_points("".join(vocabulary)), return_inverse=True)
+    word_starts = np.concatenate([[0], np.cumsum([*map(len, vocabulary)])]).astype(np.int64)
+    run = runs[0] * len(right.texts) + runs[1]
+    kinds = _kinds(points).astype(np.uint8)
+    pairs = kernel.ratio_pairs(sides, word_starts, letters.astype(np.int32), kinds, run, ratio, LENGTHS)
+    return zip(pairs[:, 0].tolist(), pairs[:, 1].tolist(), strict=True)
 
 
 def _candidates(left: _Side, right: _Side, ratio: float, runs: Runs) -> Iterator[tuple[int, int]]:
@@ -217,10 +236,13 @@ def _letter_pairs(distinct: Sequence[Words]) -> NDArray[np.float32]:
 def _letters(distinct: Sequence[Words]) -> NDArray[np.int16]:
     """Counts of letters, each of a to z in a bin of its own."""
     texts = ["".join(words) for words in distinct]
-    points = _points("".join(texts))
-    letter = points - np.uint32(ord("a"))
-    kinds = np.where(letter < 26, letter, 26 + points % (_LETTER_BINS - 26))
+    kinds = _kinds(_points("".join(texts)))
     return np.minimum(_binned(kinds, [*map(len, texts)], _LETTER_BINS), _MOST).astype(np.int16)
+
+
+def _kinds(points: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    letter = points - np.uint32(ord("a"))
+    return np.where(letter < 26, letter, 26 + points % (_LETTER_BINS - 26))
 
 
 def _points(text: str) -> NDArray[np.uint32]:

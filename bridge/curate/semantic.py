@@ -56,7 +56,7 @@ def cosine_pairs(vectors: Vectors, threshold: float, *, block: int = BLOCK) -> I
 
 def _above(left: Vectors, right: Vectors, threshold: float) -> tuple[Counts, Counts, NDArray[np.float64]]:
     """Where the product of two blocks of unit vectors reaches a threshold, and the products in double precision."""
-    rows, columns = np.nonzero(left @ right.T >= threshold - _CLOSE)
+    rows, columns = np.divmod(np.flatnonzero(left @ right.T >= threshold - _CLOSE), max(1, len(right)))
     scores = np.empty(len(rows))
     for start in range(0, len(rows), BLOCK):  # in parts, because every pair may be alike
         some = slice(start, start + BLOCK)
