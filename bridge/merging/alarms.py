@@ -20,7 +20,7 @@ from bridge.merging.intervals import STRICT, at_least, difference
 from bridge.merging.measures import QuestionAgreement
 from bridge.merging.raters import followed
 
-ANYBODY = 0.01
+ANYBODY = 0.001
 """The chance at which anybody at all is named for having changed, though nobody has."""
 
 CHANCE = 0.1
@@ -207,7 +207,7 @@ def drift(
 
     Each person's answers are cut in two halves by time. Named is whose agreement with the others changed by a tenth or
     more, or whose ratings moved by a twentieth of the scale or more against theirs, if chance would let this happen to
-    anybody at all in less than one of a hundred campaigns, and if the records do not explain it: where it is known how
+    anybody at all in less than one of a thousand campaigns, and if the records do not explain it: where it is known how
     far the others agree with each other there, that change is taken off first. What most people do is said once.
 
     Args:

@@ -251,15 +251,16 @@ def audit_doubts(
 ) -> list[Doubt]:
     """What control items, blind order and hidden suggestions give reason to doubt.
 
-    Somebody fails the controls whose share lies below that of all others together by more than chance explains in one
-    of a thousand cases. Place and suggestion matter where the share is off by a twentieth or more, and by 1.7 times
-    what its interval reaches, which is the same strictness.
+    Somebody fails the controls whose share lies below that of all others together by more than chance would let anybody
+    fall in one of a thousand campaigns. Place and suggestion matter where the share is off by a twentieth or more, and
+    by 1.7 times what its interval reaches, which is the same strictness.
     """
     doubts = []
+    level = 1 - (1 - STRICT) / max(len(controls), 1)
     for score in controls:
         others = [other for other in controls if other is not score]
         rest = (sum(other.right for other in others), sum(other.n for other in others))
-        if rest[1] and difference((score.right, score.n), rest, STRICT)[1] < 0:
+        if rest[1] and difference((score.right, score.n), rest, level)[1] < 0:
             doubts.append(
                 Doubt(
                     "failed_controls",

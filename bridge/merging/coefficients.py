@@ -231,15 +231,15 @@ def _samples(repeats: Counts, seed: int, draws: int) -> Iterator[Floats]:
     """How often each row is drawn (samples x rows), some samples at a time."""
     rng = np.random.default_rng(seed)
     units, kinds = int(repeats.sum()), len(repeats)
-    at_once = max(1, _CELLS // kinds)
+    at_once = max(1, _CELLS // units)
     which = np.repeat(np.arange(kinds), repeats)
     for start in range(0, draws, at_once):
         size = min(at_once, draws - start)
         if kinds * 8 < units:
             yield rng.multinomial(units, repeats / units, size=size).astype(np.float64)
         else:  # a multinomial of as many kinds as units draws a binomial for each
-            drawn = [np.bincount(which[rng.integers(units, size=units)], minlength=kinds) for _ in range(size)]
-            yield np.array(drawn, dtype=np.float64)
+            drawn = which[rng.integers(units, size=(size, units))] + kinds * np.arange(size)[:, None]
+            yield np.bincount(drawn.ravel(), minlength=size * kinds).reshape(size, kinds).astype(np.float64)
 
 
 def percent_agreement(counts: npt.ArrayLike) -> float | None:

@@ -55,8 +55,8 @@ def answer(folder: Path, rating: Any, person: str = "ann@example.org") -> None:
 # -- in general
 
 COMMANDS = [
-    *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "adjudicate"),
-    *("export", "doctor", "templates"),
+    *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
+    *("adjudicate", "export", "doctor", "templates"),
     *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 ]

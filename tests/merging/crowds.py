@@ -18,12 +18,12 @@ LABELS = ["correct", "partially_correct", "incorrect"]
 
 def skilled(skill: float, labels: int = 3) -> Answering:
     """The truth with a probability of ``skill``, else any of the labels."""
-    return lambda rng, truth, _: LABELS[truth if rng.random() < skill else int(rng.integers(labels))]
+    return lambda rng, truth, _: LABELS[truth if rng.random() < skill else int(rng.random() * labels)]
 
 
 def rating(noise: float, bias: float = 0.0) -> Answering:
     """A grade from 1 to 5, true but for noise and bias."""
-    return lambda rng, truth, _: int(np.clip(round(1 + 2 * truth + bias + rng.normal(0, noise)), 1, 5))
+    return lambda rng, truth, _: min(5, max(1, round(1 + 2 * truth + bias + rng.normal(0, noise))))
 
 
 def until(half: Answering, then: Answering) -> Answering:
@@ -57,18 +57,16 @@ def crowd(
     rng = np.random.default_rng(seed)
     names = sorted(people)
     usual = {who: float(20 * np.exp(rng.normal(0, pace))) for who in names} | dict(seconds or {})
+    truths = rng.choice(len(shares), size=records, p=shares)
+    asked = np.sort(rng.random((records, len(names))).argsort(axis=1)[:, :each], axis=1)
+    slower = np.exp(rng.normal(0, 0.5, (records, each)))
     given = []
-    for number in range(records):
-        truth = int(rng.choice(len(shares), p=shares))
-        for place in sorted(rng.choice(len(names), size=each, replace=False)):
+    for number, (truth, places) in enumerate(zip(truths.tolist(), asked.tolist(), strict=True)):
+        time = f"2026-01-{1 + number // 1440:02}T{number // 60 % 24:02}:{number % 60:02}:00.000000Z"
+        for place, factor in zip(places, slower[number].tolist(), strict=True):
             who = names[place]
+            answers = {question: people[who](rng, truth, number / records)}
             given.append(
-                Annotation(
-                    f"r{number:04}",
-                    who,
-                    answers={question: people[who](rng, truth, number / records)},
-                    updated_at=f"2026-01-{1 + number // 1440:02}T{number // 60 % 24:02}:{number % 60:02}:00.000000Z",
-                    lead_time_s=usual[who] * float(np.exp(rng.normal(0, 0.5))),
-                )
+                Annotation(f"r{number:04}", who, answers=answers, updated_at=time, lead_time_s=usual[who] * factor)
             )
     return given, load_template(question)

@@ -8,7 +8,7 @@ from typing import Any
 import krippendorff
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import UsageError
@@ -105,6 +105,7 @@ class TestAlpha:
         counts = counted(THREE_BY_FIFTEEN, range(1, 5))
         assert alpha(counts, level, range(1, 5)) == pytest.approx(value, abs=6e-4)
 
+    @settings(max_examples=40, deadline=None)
     @given(tables, st.sampled_from(LEVELS))
     def test_it_is_what_its_definition_says(self, counts: list[list[int]], level: Level) -> None:
         values = [float(value) for value in range(1, len(counts[0]) + 1)]
@@ -112,6 +113,7 @@ class TestAlpha:
         found = alpha(counts, level, values)
         assert found is None if expected is None else found == pytest.approx(expected, abs=1e-9)
 
+    @settings(max_examples=40, deadline=None)
     @given(tables, st.sampled_from(LEVELS))
     def test_it_is_what_another_implementation_says(self, counts: list[list[int]], level: Level) -> None:
         values = list(range(1, len(counts[0]) + 1))
@@ -120,6 +122,7 @@ class TestAlpha:
             other = krippendorff.alpha(value_counts=np.array(counts), value_domain=values, level_of_measurement=level)
             assert found == pytest.approx(other, abs=1e-9)
 
+    @settings(max_examples=40, deadline=None)
     @given(tables, st.sampled_from(LEVELS), st.randoms())
     def test_the_order_of_units_does_not_matter_to_the_last_bit(
         self, counts: list[list[int]], level: Level, random: Any
@@ -127,6 +130,7 @@ class TestAlpha:
         shuffled = random.sample(counts, len(counts))
         assert alpha(shuffled, level) == alpha(counts, level)
 
+    @settings(max_examples=40, deadline=None)
     @given(tables, st.sampled_from(LEVELS))
     def test_units_with_one_answer_and_unused_values_do_not_matter(self, counts: list[list[int]], level: Level) -> None:
         alone = [0] * len(counts[0])
@@ -135,6 +139,7 @@ class TestAlpha:
         found = alpha(more, level, range(1, len(alone) + 2))
         assert found == (pytest.approx(expected, abs=1e-9) if expected is not None else None)
 
+    @settings(max_examples=40, deadline=None)
     @given(tables)
     def test_of_two_values_nominal_ordinal_and_interval_are_the_same(self, counts: list[list[int]]) -> None:
         two = [unit[:2] for unit in counts]
@@ -168,6 +173,7 @@ class TestFleiss:
     def test_fourteen_raters_of_ten_subjects(self) -> None:
         assert fleiss(TEN_BY_FIVE) == pytest.approx(0.21, abs=6e-4)
 
+    @settings(max_examples=40, deadline=None)
     @given(tables)
     def test_it_is_what_its_definition_says(self, counts: list[list[int]]) -> None:
         usable = [unit for unit in counts if sum(unit) >= 2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import comb
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import UsageError
@@ -28,6 +28,7 @@ class TestExact:
     def test_published_values(self, successes: int, n: int, low: float, high: float) -> None:
         assert exact(successes, n) == (pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5))
 
+    @settings(max_examples=40, deadline=None)
     @given(cases, st.sampled_from([0.5, 0.9, 0.95, 0.999]))
     def test_the_ends_are_where_the_tails_hold_half_of_the_rest(self, case: tuple[int, int], level: float) -> None:
         successes, n = case
@@ -41,6 +42,7 @@ class TestExact:
         assert low == 0 if successes == 0 else probability(range(successes, n + 1), low) == pytest.approx(tail)
         assert high == 1 if successes == n else probability(range(successes + 1), high) == pytest.approx(tail)
 
+    @settings(max_examples=40, deadline=None)
     @given(cases)
     def test_failures_are_the_mirror_of_successes(self, case: tuple[int, int]) -> None:
         successes, n = case
@@ -63,6 +65,7 @@ class TestWilson:
     def test_published_values(self, successes: int, n: int, low: float, high: float) -> None:
         assert wilson(successes, n) == (pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5))
 
+    @settings(max_examples=40, deadline=None)
     @given(cases)
     def test_it_holds_the_share(self, case: tuple[int, int]) -> None:
         low, high = wilson(*case)
@@ -86,6 +89,7 @@ class TestDifference:
     def test_published_values(self, first: tuple[int, int], second: tuple[int, int], low: float, high: float) -> None:
         assert difference(first, second) == (pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5))
 
+    @settings(max_examples=40, deadline=None)
     @given(cases, cases)
     def test_the_other_way_round_it_is_its_mirror(self, first: tuple[int, int], second: tuple[int, int]) -> None:
         low, high = difference(first, second)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.annotations import Annotation
@@ -54,6 +54,7 @@ class TestAgreed:
     def test_ones_own_answer_is_no_part_of_the_majority(self) -> None:
         assert found("label", rows(("correct", "incorrect")))["ann"].agreed == 0
 
+    @settings(max_examples=40, deadline=None)
     @given(st.lists(st.lists(st.integers(0, 3), min_size=2, max_size=6), min_size=1, max_size=8))
     def test_it_is_what_taking_each_answer_away_gives(self, answers: list[list[int]]) -> None:
         question = QUESTIONS["label"]
@@ -188,6 +189,7 @@ class TestRaters:
         assert bo.questions == {}
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 9), min_size=2, max_size=6), min_size=1, max_size=5))
 def test_the_middle_of_the_others_is_that_of_a_list_without_one(groups: list[list[int]]) -> None:
     group = np.array([n for n, values in enumerate(groups) for _ in values])
