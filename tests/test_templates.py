@@ -229,7 +229,7 @@ def test_it_can_be_loaded_from_the_top_of_the_package() -> None:
             "mine.yaml:11: questions.rating.type: stars is not one of 'rating', 'label'",
         ),
         ("    type: rating\n", "", "mine.yaml:10: questions.rating.type: it is missing"),
-        ("type: rating", "type: rating\n    max: 101", "mine.yaml:12: questions.rating.max: 101 is above 100, the most"),
+        ("type: rating", "type: rating\n    max: 101", "mine.yaml:12: questions.rating.max: 101 is above 100, "),
         (
             "type: rating",
             "type: rating\n    required: false\n    required_when:\n      rating:\n        maxi: 3",
