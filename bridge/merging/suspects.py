@@ -23,6 +23,9 @@ FEW_ANSWERS, FEW_COMMON = 10, 20
 NEARLY = 0.95
 """A share that counts as nearly all."""
 
+ALIKE = 0.8
+"""Agreement above chance of two people who answer alike, for whatever reason."""
+
 FAR = 4
 """How many times as often two independent people would at least have differed."""
 
@@ -63,9 +66,10 @@ def suspects(votes: Votes) -> list[Doubt]:
 def constant_annotators(votes: Votes) -> list[Doubt]:
     """People who give (nearly) only one label, also to items that most others give another label to.
 
-    Only such items count: to them an honest person gives that label at most as often as the others do. Where nearly all
-    items have one label there are few of them, and giving it always proves nothing. And whoever gives another label
-    just there, however rarely, has read the item: cautious, not constant.
+    Only such items count, and the measure is how often somebody else gives that label to an item of which the others
+    say the same: where others err often, contradicting them is no sign of anything. Where nearly all items have one
+    label there are few such items, and always giving it proves nothing. And whoever gives another label just there,
+    however rarely, has read the item: cautious, not constant.
     """
     people, classes = len(votes.annotators), len(votes.labels)
     own = np.bincount(votes.annotator * classes + votes.label, minlength=people * classes).reshape(people, classes)
@@ -73,24 +77,32 @@ def constant_annotators(votes: Votes) -> list[Doubt]:
     judged = (given >= FEW_ANSWERS) & (most >= NEARLY * given)
 
     counts = votes.counts()
-    label = favourite[votes.annotator]
-    hit = votes.label == label
     others = counts.sum(axis=1)[votes.item] - 1
-    same = counts[votes.item, label] - hit
-    against = judged[votes.annotator] & (2 * same < others)
-    who = votes.annotator[against]
-    # As if each item had one more answer, spread evenly: three others are no proof that nobody would say it.
-    chance = (same[against] + 1 / classes) / (others[against] + 1)
-    items = sums(who, np.ones(len(who)), people)
-    hits = sums(who, hit[against].astype(float), people)
-    expected = sums(who, chance, people) / np.maximum(items, 1)
-    always = judged & (items > 0) & (hits >= NEARLY * items)
-    sure = always & (_log_tail(hits, items, expected) < np.log(ALARM / max(int(judged.sum()), 1)))
+    against, hits, expected = np.zeros(people), np.zeros(people), np.zeros(people)
+    for label in np.unique(favourite[judged]):
+        hit = (votes.label == label).astype(np.int64)
+        same = counts[votes.item, label] - hit
+        there = np.flatnonzero(2 * same < others)
+        who, hit, same, of = votes.annotator[there], hit[there], same[there], others[there]
+        _, pattern = np.unique(of * (people + 1) + same, return_inverse=True)
+        suspected = judged[who] & (favourite[who] == label)
+        free = ~suspected
+        patterns = int(pattern.max(initial=-1)) + 1
+        # Before anybody else is counted: the others' share, as if there were one more who says anything.
+        guess = (same + 1 / classes) / (of + 1)
+        chance = sums(pattern[free], hit[free].astype(float), patterns)[pattern] + 2 * guess
+        chance /= sums(pattern[free], np.ones(int(free.sum())), patterns)[pattern] + 2
+        against += sums(who[suspected], np.ones(int(suspected.sum())), people)
+        hits += sums(who[suspected], hit[suspected].astype(float), people)
+        expected += sums(who[suspected], chance[suspected], people)
+    expected /= np.maximum(against, 1)
+    always = judged & (against > 0) & (hits >= NEARLY * against)
+    sure = always & (_log_tail(hits, against, expected) < np.log(ALARM / max(int(judged.sum()), 1)))
     doubts = [
         Doubt(
             "constant_annotator",
             f"{votes.annotators[n]} answered {votes.labels[favourite[n]]!r} in {most[n]:,} of {given[n]:,} answers, "
-            f"and in {int(hits[n]):,} of {int(items[n]):,} where most others gave another answer",
+            f"and in {int(hits[n]):,} of {int(against[n]):,} where most others gave another answer",
             "read some of these items; if the answers were given without reading, leave this person out",
             annotators=(votes.annotators[n],),
             evidence={
@@ -98,7 +110,7 @@ def constant_annotators(votes: Votes) -> list[Doubt]:
                 "answers": int(given[n]),
                 "same": int(most[n]),
                 "against_others": int(hits[n]),
-                "of": int(items[n]),
+                "of": int(against[n]),
                 "expected": round(float(expected[n]), 4),
             },
         )
@@ -125,19 +137,31 @@ def copied_answers(votes: Votes) -> list[Doubt]:
     for label in range(classes):
         chance += shares[pairs.first, label] * shares[pairs.second, label]
 
+    judged = pairs.common >= FEW_COMMON
+    alike = pairs.same - chance * pairs.common >= ALIKE * (1 - chance) * pairs.common
+    near = judged & (pairs.same >= NEARLY * pairs.common) & alike
+    first, second = pairs.first[near], pairs.second[near]
     # Three sums each: answers in common, those that are the same, and those that would be by chance.
     figures = np.stack([pairs.common, pairs.same, chance * pairs.common])
-    of_each = np.stack([sums(pairs.first, row, people) + sums(pairs.second, row, people) for row in figures])
-    judged = pairs.common >= FEW_COMMON
-    near = np.flatnonzero(judged & (pairs.same >= NEARLY * pairs.common))
-    first, second, theirs = pairs.first[near], pairs.second[near], figures[:, near]
-    skills = [_above_chance(of_each[:, who] - theirs, answers[who]) for who in (first, second)]
-    rest = figures.sum(axis=1)[:, None] - of_each[:, first] - of_each[:, second] + theirs
-    known = rest[0] >= FEW_COMMON
-    usual = np.where(known, (rest[1] - rest[2]) / np.maximum(rest[0] - rest[2], 1e-9), 1.0)
-    explained = np.clip(skills[0] * skills[1] / np.clip(usual, LITTLE, 1.0), 0.0, 1.0)
-    expected = chance[near] + (1 - chance[near]) * explained
-    common, same = theirs[0], theirs[1]
+    expected, known = np.zeros(len(first)), np.ones(len(first), dtype=np.bool_)
+    # Other people are those who do not answer alike: one copy does not vouch for another. And those who are not even
+    # connected by people who do: a few experts make the rest look better than it is. Whichever explains more counts.
+    alone, circle = np.arange(people), _circles(first, second, people)
+    for group, others in ((alone, ~near), (circle, circle[pairs.first] != circle[pairs.second])):
+        counted = figures * others
+        of_each, of_group = (
+            np.stack([sums(key[pairs.first], row, people) + sums(key[pairs.second], row, people) for row in counted])
+            for key in (alone, group)
+        )
+        ours, theirs = group[first], group[second]
+        rest = counted.sum(axis=1)[:, None] - of_group[:, ours] - of_group[:, theirs] * (ours != theirs)
+        skills = [_above_chance(of_each[:, who], answers[who]) for who in (first, second)]
+        enough = rest[0] >= FEW_COMMON
+        usual = np.where(enough, (rest[1] - rest[2]) / np.maximum(rest[0] - rest[2], 1e-9), 1.0)
+        explained = np.clip(skills[0] * skills[1] / np.clip(usual, LITTLE, 1.0), 0.0, 1.0)
+        expected = np.maximum(expected, chance[near] + (1 - chance[near]) * explained)
+        known &= enough
+    common, same = pairs.common[near], pairs.same[near]
     copied = (
         (FAR * (common - same) <= (1 - expected) * common)
         & (known | (same == common))
@@ -156,8 +180,25 @@ def copied_answers(votes: Votes) -> list[Doubt]:
     return sorted(doubts, key=lambda doubt: doubt.annotators)
 
 
+def _circles(first: Ints, second: Ints, people: int) -> Ints:
+    """Who is connected with whom through pairs: for each person the lowest number of the circle.
+
+    >>> _circles(np.array([0, 3, 1]), np.array([3, 4, 2]), 6).tolist()
+    [0, 1, 1, 0, 0, 5]
+    """
+    circle = np.arange(people)
+    while True:
+        lowest = np.minimum(circle[first], circle[second])
+        joined = circle.copy()
+        np.minimum.at(joined, first, lowest)
+        np.minimum.at(joined, second, lowest)
+        if np.array_equal(joined, circle):
+            return circle
+        circle = joined
+
+
 def _above_chance(figures: Floats, answers: Ints) -> Floats:
-    """Agreement above chance at the upper end of what it may be (2 standard errors), from 0 to 1.
+    """Agreement above chance at the upper end of what it may be (one standard error), from 0 to 1.
 
     Of several others on one item each is a comparison, but they are no more evidence than the one answer compared.
     """
@@ -165,7 +206,7 @@ def _above_chance(figures: Floats, answers: Ints) -> Floats:
     share = (same + 2) / (common + 4)
     error = np.sqrt(share * (1 - share) / (np.minimum(common, answers) + 4))
     chance = np.minimum(by_chance / np.maximum(common, 1), 1 - 1e-9)
-    return np.where(common > 0, np.clip((share + 2 * error - chance) / (1 - chance), 0.0, 1.0), 1.0)
+    return np.where(common > 0, np.clip((share + error - chance) / (1 - chance), 0.0, 1.0), 1.0)
 
 
 def _log_tail(hits: Floats, trials: Floats, chance: Floats) -> Floats:
