@@ -28,7 +28,7 @@ p { margin: 4px 0 12px; } .soft, figcaption { color: var(--soft); font-size: 13p
 .tile b { display: block; font-size: 24px; font-weight: 650; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .tile.look b { color: var(--look); }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 16px; }
-section.wide { grid-column: 1 / -1; }
+section { min-width: 0; overflow-x: auto; } section.wide { grid-column: 1 / -1; }
 ul { list-style: none; margin: 8px 0 0; padding: 0; }
 li { display: grid; grid-template-columns: 18px 1fr auto; gap: 8px; padding: 6px 0; border-top: 1px solid var(--line); }
 li:first-child { border-top: 0; } li code, td code { overflow-wrap: anywhere; }
@@ -111,7 +111,7 @@ def _tiles(a: Assessment) -> str:
         *([] if near is None else [("near duplicates", percent(near / many), near / many > 0.01)]),
         ("empty responses", f"{a.empty_response.count:,}", a.empty_response.count > 0),
         *((f"{name}, mean", f"{score.spread.mean:.2f}", False) for name, score in list(a.scores.items())[:1]),
-        *([("kinds of personal data", f"{len(a.pii):,}", True)] if a.pii else []),
+        *([("personal data (kinds)", f"{len(a.pii):,}", True)] if a.pii else []),
     ]
     return "".join(
         f'<div class="tile{" look" if look else ""}"><b>{_safe(value)}</b>{_safe(name)}</div>\n'
