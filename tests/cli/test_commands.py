@@ -480,6 +480,7 @@ def test_annotations_are_written_as_lines(answered: Path) -> None:
     assert run("annotations", "--out", "a.jsonl", "--json").json == {
         "file": "a.jsonl",
         "annotations": 1,
+        "left_out": 0,
         "partial": False,
     }
     (line,) = (answered / "a.jsonl").read_text().splitlines()
