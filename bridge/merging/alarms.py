@@ -156,17 +156,17 @@ def too_fast(times: Iterable[tuple[str, str, float]]) -> list[Doubt]:
     Args:
         times: ``(record, annotator, seconds)``; each person once per record.
     """
-    rows = sorted((record, log(seconds), who) for record, who, seconds in times if seconds > 0)
+    rows = [row for row in times if row[2] > 0]
     if not rows:
         return []
     number: dict[str, int] = {}
     record = np.array([number.setdefault(row[0], len(number)) for row in rows], dtype=np.int64)
     several = np.flatnonzero(np.bincount(record)[record] > 1)
-    seconds = np.array([row[1] for row in rows])[several]
+    seconds = np.log([row[2] for row in rows])[several]
     low, high = median_of_others(record[several], seconds)
     ratios: dict[str, list[float]] = {}
     for place, distance in zip(several.tolist(), (seconds - (low + high) / 2).tolist(), strict=True):
-        ratios.setdefault(rows[place][2], []).append(distance)
+        ratios.setdefault(rows[place][1], []).append(distance)
     usual = {who: median(of) for who, of in sorted(ratios.items()) if len(of) >= SOME}
     limit = log(FAST)
     if len(usual) >= 8:
@@ -177,7 +177,7 @@ def too_fast(times: Iterable[tuple[str, str, float]]) -> list[Doubt]:
     for who, value in usual.items():
         faster, slower = sum(of < 0 for of in ratios[who]), sum(of > 0 for of in ratios[who])
         if value < limit and faster > slower and at_least(faster, faster + slower, 0.5) < 1 - STRICT:
-            own = median(exp(row[1]) for row in rows if row[2] == who)
+            own = median(seconds for _, name, seconds in rows if name == who)
             doubts.append(
                 Doubt(
                     "too_fast",
