@@ -112,22 +112,23 @@ def _records(count: int) -> str:
 def at_chance(question: str, compared: Compared) -> list[Doubt]:
     """People whose answers have no more to do with those of the others than chance, where the others' have.
 
-    What somebody's answers vary together with those of the others is summed over records. It must not be
+    What somebody's answers vary together with those of the others is summed over records, of which there must be enough
+    that say something: of somebody who says the same but for once, only one does. The sum must not be
     distinguishable from chance (2 standard errors), and lie 3 standard errors below three quarters of what is
     usual among the others.
     """
-    evidence = followed(compared)
-    follows = [evidence.follows(n) if evidence.records[n] >= FEW else None for n in range(len(compared.people))]
+    found = followed(compared)
+    follows = [found.follows(n) if found.evidence(n) >= FEW else None for n in range(len(compared.people))]
     doubts = []
     for person, mine in enumerate(follows):
         others = [other for n, other in enumerate(follows) if n != person and other is not None]
-        if mine is None or not others or evidence.z(person) >= 2:
+        if mine is None or not others or found.z(person) >= 2:
             continue
         usual = median(others)
-        if mine + 3 * evidence.spread(person) >= 0.75 * usual:
+        if mine + 3 * found.spread(person) >= 0.75 * usual:
             continue
-        who, records = compared.people[person], int(evidence.records[person])
-        against = evidence.z(person) < -3
+        who, records = compared.people[person], int(found.records[person])
+        against = found.z(person) < -3
         how = "contradict those of the others" if against else "have no more to do with those of the others than chance"
         doubts.append(
             Doubt(

@@ -172,13 +172,14 @@ class Followed:
     Args:
         records: on how many records that rests.
         sums: of :attr:`Compared.shared`.
-        squares: of its sums over each record.
+        squares, fourths: of its sums over each record, squared, and to the power of four.
         scale: what the sums are measured by.
     """
 
     records: Floats
     sums: Floats
     squares: Floats
+    fourths: Floats
     scale: Floats
 
     def follows(self, person: int) -> float | None:
@@ -192,6 +193,10 @@ class Followed:
         variance = (self.squares[person] - self.sums[person] ** 2 / n) * n / max(n - 1, 1)
         return float(np.sqrt(max(variance, 0.0)) / self.scale[person])
 
+    def evidence(self, person: int) -> float:
+        """How many records it rests on, as if all weighed the same: few where somebody nearly always says the same."""
+        return float(self.squares[person] ** 2 / self.fourths[person]) if self.fourths[person] > 0 else 0.0
+
     def z(self, person: int) -> float:
         """How many standard errors the answers are from following the others by chance."""
         return float(self.sums[person] / np.sqrt(self.squares[person])) if self.squares[person] > 0 else 0.0
@@ -203,11 +208,11 @@ def followed(compared: Compared) -> Followed:
     place, row = np.unique(compared.person * records + compared.record, return_inverse=True)
     per_record = np.bincount(row, weights=compared.shared, minlength=len(place))
     person = place // records
-    number, sums, squares = (
+    number, sums, squares, fourths = (
         np.bincount(person, weights=weights, minlength=people).astype(np.float64)
-        for weights in (None, per_record, per_record**2)
+        for weights in (None, per_record, per_record**2, per_record**4)
     )
-    return Followed(number, sums, squares, compared.scale)
+    return Followed(number, sums, squares, fourths, compared.scale)
 
 
 def _means(compared: Compared, column: Floats) -> list[tuple[float, int]]:

@@ -121,6 +121,13 @@ class TestAtChance:
         constant = {**HONEST, "zoe": lambda rng, truth, along: "correct"}
         assert guessing(*crowd(constant)) == []
 
+    def test_who_says_something_else_but_once_is_not_named(self) -> None:
+        """Nearly all records have one label; whether somebody guesses rests on the one other label that they gave."""
+        rare = {who: skilled(0.97, 2) for who in HONEST}
+        for seed in SEEDS:
+            annotations, template = crowd(rare, seed=seed, records=100, shares=(0.97, 0.03))
+            assert guessing(annotations, template) == []
+
     def test_of_two_people_neither_can_be_told_from_the_other(self) -> None:
         assert guessing(*crowd({"ann": skilled(0.9), "zoe": skilled(0.0)}, each=2)) == []
 
