@@ -574,26 +574,41 @@ static int64_t only(const Side *side, int64_t text, const int64_t *mark, int64_t
     return length;
 }
 
-/* Length of the longest common subsequence, 64 letters at a time (Hyyro, "Bit-parallel LCS-length computation
- * revisited", 2004). The shorter text has at most 64 * BLOCKS letters. */
-static int64_t common_letters(const int32_t *shorter, int64_t m, const int32_t *longer, int64_t n, uint64_t *masks) {
-    int64_t blocks = (m + 63) / 64, common = 0;
+static int64_t zeros_in(const uint64_t *state, int64_t blocks) {
+    int64_t count = 0;
+    for (int64_t b = 0; b < blocks; b++) {
+        uint64_t x = ~state[b];
+        x -= (x >> 1) & 0x5555555555555555ULL;
+        x = (x & 0x3333333333333333ULL) + ((x >> 2) & 0x3333333333333333ULL);
+        count += (int64_t)((((x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL) * 0x0101010101010101ULL) >> 56);
+    }
+    return count;
+}
+
+/* Whether one becomes the other with at most so many insertions and deletions: by the length of the longest common
+ * subsequence, 64 letters at a time (Hyyro, "Bit-parallel LCS-length computation revisited", 2004), as far as it must
+ * be known. The shorter text has at most 64 * BLOCKS letters. */
+static int within(const int32_t *shorter, int64_t m, const int32_t *longer, int64_t n, double most, uint64_t *masks) {
+    int64_t blocks = (m + 63) / 64, j = 0;
+    int possible = (double)(n - m) <= most;
     uint64_t state[BLOCKS];
     for (int64_t b = 0; b < blocks; b++) state[b] = ~0ULL;
     for (int64_t i = 0; i < m; i++) masks[(int64_t)shorter[i] * BLOCKS + i / 64] |= 1ULL << (i % 64);
-    for (int64_t j = 0; j < n; j++) {
-        const uint64_t *mask = masks + (int64_t)longer[j] * BLOCKS;
-        uint64_t carry = 0;
-        for (int64_t b = 0; b < blocks; b++) {
-            uint64_t x = state[b], u = x & mask[b], sum = x + u, more = sum + carry;
-            carry = (sum < x) | (more < sum);
-            state[b] = more | (x - u);
+    while (possible && j < n) {
+        for (int64_t end = j + 16 < n ? j + 16 : n; j < end; j++) {
+            const uint64_t *mask = masks + (int64_t)longer[j] * BLOCKS;
+            uint64_t carry = 0;
+            for (int64_t b = 0; b < blocks; b++) {
+                uint64_t x = state[b], u = x & mask[b], sum = x + u, more = sum + carry;
+                carry = (sum < x) | (more < sum);
+                state[b] = more | (x - u);
+            }
         }
+        /* At best every letter that is left is common too. */
+        possible = (double)(m + n - 2 * (zeros_in(state, blocks) + n - j)) <= most;
     }
     for (int64_t i = 0; i < m; i++) masks[(int64_t)shorter[i] * BLOCKS + i / 64] = 0;
-    for (int64_t b = 0; b < blocks; b++)
-        for (uint64_t zeros = ~state[b]; zeros; zeros &= zeros - 1) common++;
-    return common;
+    return possible;
 }
 
 /* `runs` are pairs (text * items + item, ascending) that the guard lets pass whatever their lengths. */
@@ -645,8 +660,7 @@ int ratio_pairs(const Side *texts, const Side *items, int64_t word_count, const 
                 int64_t m = only(texts, i, in_item, stamp, &l, l.left), n = only(items, j, in_text, i + 1, &l, l.right);
                 const int32_t *shorter = m < n ? l.left : l.right, *longer = m < n ? l.right : l.left;
                 int64_t short_length = m < n ? m : n, long_length = m < n ? n : m;
-                reached = short_length > 64 * BLOCKS
-                    || (double)(m + n - 2 * common_letters(shorter, short_length, longer, long_length, l.masks)) <= most;
+                reached = short_length > 64 * BLOCKS || within(shorter, short_length, longer, long_length, most, l.masks);
             }
             if (!reached) continue;
             if (grow((void **)&pairs->rows, &pairs->room, pairs->count + 1, 3 * sizeof(int64_t))) goto end;
