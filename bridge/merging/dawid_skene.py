@@ -139,32 +139,52 @@ def dawid_skene(votes: Votes, *, tolerance: float = TOLERANCE, max_iterations: i
     size, classes = len(votes.items), len(votes.labels)
     people = len(votes.annotators)
     cell = votes.annotator * classes + votes.label
-    smoothing = np.full((classes, classes), 1 / classes) + np.eye(classes)
-    posterior = votes.counts() / np.maximum(np.bincount(votes.item, minlength=size), 1)[:, None]
-    prior, confusion = _maximise(posterior, votes.item, cell, people, smoothing)
+    posterior = shares(votes)
+    prior, confusion = _maximise(posterior, votes.item, cell, people)
     iterations, converged = 0, size == 0
     while not converged and iterations < max_iterations:
         before = posterior
-        posterior = _expect(prior, confusion, votes.item, cell, size)
-        prior, confusion = _maximise(posterior, votes.item, cell, people, smoothing)
+        posterior = expect(prior, confusion, votes.item, cell, size)
+        prior, confusion = _maximise(posterior, votes.item, cell, people)
         iterations += 1
         converged = bool(np.abs(posterior - before).max() <= tolerance)
     return Fit(posterior, confusion, prior, iterations, converged)
 
 
-def _maximise(posterior: Floats, item: Ints, cell: Ints, people: int, smoothing: Floats) -> tuple[Floats, Floats]:
+def shares(votes: Votes) -> Floats:
+    """The share of answers that each label has (items x labels)."""
+    counts = votes.counts()
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+
+
+def smoothing(classes: int) -> Floats:
+    """The answers that each annotator is taken to have given before the first one (true labels x answers)."""
+    return np.full((classes, classes), 1 / classes) + np.eye(classes)
+
+
+def _maximise(posterior: Floats, item: Ints, cell: Ints, people: int) -> tuple[Floats, Floats]:
     """Prior and confusion matrices from the labels' chances; ``cell`` is annotator x classes + answer."""
-    classes = len(smoothing)
+    classes = posterior.shape[1]
+    before = smoothing(classes)
     confusion = np.empty((people, classes, classes))
     for true in range(classes):
         weights = sums(cell, posterior[:, true][item], people * classes)
-        confusion[:, true] = weights.reshape(people, classes) + smoothing[true]
+        confusion[:, true] = weights.reshape(people, classes) + before[true]
     confusion /= confusion.sum(axis=2, keepdims=True)
     return (posterior.sum(axis=0) + 1 / classes) / (len(posterior) + 1), confusion
 
 
-def _expect(prior: Floats, confusion: Floats, item: Ints, cell: Ints, size: int) -> Floats:
-    """The labels' chances from prior and confusion matrices; products of many chances, so sums of logarithms."""
+def expect(prior: Floats, confusion: Floats, item: Ints, cell: Ints, size: int) -> Floats:
+    """The chance of each label from prior and confusion matrices (items x labels).
+
+    Args:
+        prior: the share of each label.
+        confusion: annotators x true labels x answers.
+        item: per answer, the index of its item.
+        cell: per answer, annotator x number of labels + label.
+        size: how many items there are.
+    """
+    # Products of many chances, so sums of logarithms.
     logs = np.log(confusion)
     scores = np.empty((size, len(prior)))
     for true, share in enumerate(np.log(prior)):

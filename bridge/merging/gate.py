@@ -4,12 +4,11 @@ A model learns from the answers alone, so it can be wrong without any sign in it
 
 - there is enough to learn from: items, answers to each, annotators, answers of each annotator with each label;
 - nobody who always says the same, or copies, gave a large share of the answers (:mod:`bridge.merging.suspects`);
-- hardly anybody is worse than chance by the model: where it takes many people to say the opposite of what they mean, it
-  may as well have taken the wrong side;
-- a second model does not contradict it. The second one knows of each annotator only how often they are right, whatever
-  the label (the model of ZenCrowd: Demartini, Difallah and Cudré-Mauroux, WWW 2012). It cannot see who confuses what
-  with what, but neither does it take items that are hard for everybody for a label of their own, which is how
-  Dawid-Skene goes wrong. By its reckoning, the new labels must not be right less often than the majority's.
+- hardly anybody is worse than chance by the model: where it takes many people to say the opposite of what they mean,
+  it may as well have taken the wrong side;
+- two other models (:mod:`bridge.merging.rivals`) do not contradict it. One knows only how often each annotator is
+  right: by its reckoning the changed labels must not make things worse. The other knows items that are hard for
+  everybody, which Dawid-Skene may take for a label of their own: by its reckoning the changes must clearly pay.
 
 No gate sees an error that most people share. What each condition is worth is in docs/benchmarks.md.
 """
@@ -20,8 +19,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bridge.merging.dawid_skene import Fit, Floats, Ints, Votes, dawid_skene, sums
+from bridge.merging.dawid_skene import Fit, Floats, Ints, Votes, dawid_skene
 from bridge.merging.doubt import Doubt
+from bridge.merging.rivals import hard_items, one_coin, part
 from bridge.merging.suspects import suspects
 
 ITEMS, ANSWERS_PER_ITEM, ANNOTATORS, ANSWERS_PER_LABEL = 100, 2, 3, 5
@@ -34,9 +34,13 @@ CONTRARY = 0.2
 """The share of all answers that may come from people who are worse than chance by the model."""
 
 LOSS = 0.01
-"""The share of labels that may be worse than the majority's, as a second model reckons."""
+"""The share of labels that may become worse than the majority's, as another model reckons."""
 
-ROUNDS = 50
+NET = 0.2
+"""Of the labels that change, how many more must become right than wrong, as another model reckons: one in five."""
+
+ENOUGH = 100_000
+"""Answers from which on a part of the items is enough to hold two models against each other."""
 
 
 def gate(votes: Votes) -> list[Doubt]:
@@ -123,45 +127,31 @@ def _contrary(votes: Votes, fit: Fit) -> Iterator[Doubt]:
 
 
 def _contradicted(votes: Votes, fit: Fit) -> Iterator[Doubt]:
-    """The model's labels are worse than the majority's, as a model without confusions reckons."""
-    change = top(fit.posterior) - top(votes.counts())
-    gain = float((one_coin(votes) * change).sum() / len(votes.items))
-    if gain >= -LOSS:
+    """The model's labels are worse than the majority's, or hardly better, as its rivals reckon."""
+    few, items = part(votes, ENOUGH)
+    change = top(fit.posterior[items]) - top(few.counts())
+    changed = float(np.abs(change).sum() / 2 / len(items))
+    if not changed:
         return
-    changed = float(np.abs(change).sum() / 2 / len(votes.items))
-    yield Doubt(
-        "contradicted",
-        f"the model would change {changed:.1%} of the labels, and by a second model, which only knows how often each "
-        f"person is right, {-gain:.1%} of all labels would become wrong that were right",
-        "stay with the majority, or have some of the records on which the two differ decided by an expert",
-        evidence={"changed": round(changed, 4), "expected_gain": round(gain, 4), "allowed": -LOSS},
-    )
-
-
-def one_coin(votes: Votes) -> Floats:
-    """The chance of each label if every annotator errs alike on all labels (items x labels); all labels likely alike.
-
-    >>> from bridge.merging.dawid_skene import votes
-    >>> answers = [(f"i{n}", who, "yes") for n in range(9) for who in ("ann", "bo")]
-    >>> one_coin(votes([*answers, ("i0", "cy", "no")], ["yes", "no"]))[0].round(2).tolist()
-    [0.99, 0.01]
-    """
-    counts = votes.counts()
-    items, classes = counts.shape
-    given = np.bincount(votes.annotator, minlength=len(votes.annotators))
-    posterior: Floats = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    if classes == 1:
-        return posterior
-    cell = votes.item * classes + votes.label
-    for _ in range(ROUNDS):
-        right = sums(votes.annotator, posterior.ravel()[cell], len(given))
-        right = (right + 1) / (given + 2)
-        weight = np.log(right) - np.log((1 - right) / (classes - 1))
-        scores = sums(cell, weight[votes.annotator], items * classes).reshape(items, classes)
-        scores -= scores.max(axis=1, keepdims=True)
-        posterior = np.exp(scores)
-        posterior /= posterior.sum(axis=1, keepdims=True)
-    return posterior
+    remedy = "stay with the majority, or have an expert decide some of the records on which the two differ"
+    gain = float((one_coin(few) * change).sum() / len(items))
+    if gain < -LOSS:
+        yield Doubt(
+            "contradicted",
+            f"the model would change {changed:.1%} of the labels, but by another one, which only knows how often each "
+            f"person is right, {-gain:.1%} of all labels more would become wrong than right",
+            remedy,
+            evidence={"changed": round(changed, 4), "gain": round(gain, 4), "needed": -LOSS},
+        )
+    gain = float((hard_items(few) * change).sum() / len(items))
+    if gain < NET * changed:
+        yield Doubt(
+            "hard_items",
+            f"the model would change {changed:.1%} of the labels, but by another one, which knows items that are hard "
+            f"for everybody, only {gain:.1%} of all labels more would become right than wrong",
+            remedy,
+            evidence={"changed": round(changed, 4), "gain": round(gain, 4), "needed": round(NET * changed, 4)},
+        )
 
 
 def top(scores: Floats | Ints) -> Floats:

@@ -23,14 +23,11 @@ FEW_ANSWERS, FEW_COMMON = 10, 20
 NEARLY = 0.95
 """A share that counts as nearly all."""
 
-ALIKE = 0.8
-"""Agreement above chance of two people who answer alike, for whatever reason."""
-
 FAR = 4
 """How many times as often two independent people would at least have differed."""
 
 LITTLE = 0.05
-"""Agreement above chance of people who hardly agree; a lower one is not known well enough to divide by."""
+"""Agreement above chance of people who hardly agree."""
 
 AT_ONCE = 1 << 22
 """Pairs of answers that are held in memory together."""
@@ -125,8 +122,9 @@ def copied_answers(votes: Votes) -> list[Doubt]:
     Agreement above chance is the product of how good the two are, so how often two people should agree follows from
     how often each agrees with the others, and these with one another: two who are nearly always right agree nearly
     always. (The matrix of agreements has rank one: Dalvi, Dasgupta, Kumar and Rastogi, Aggregating crowdsourced binary
-    ratings, WWW 2013.) Chance is what the shares of labels that each of the two gives make it. Where there are no
-    others whose agreement with one another is known, only people who never differ are named.
+    ratings, WWW 2013.) Chance is what the shares of labels that each of the two gives make it. Where the others do not
+    clearly agree with one another, or there are none, only two who never differ are named; and only if both agree with
+    nobody else as much, but with others clearly more than by chance: beside one who answers at random all look alike.
     """
     pairs = _pairs(votes)
     people, classes = len(votes.annotators), len(votes.labels)
@@ -138,33 +136,28 @@ def copied_answers(votes: Votes) -> list[Doubt]:
         chance += shares[pairs.first, label] * shares[pairs.second, label]
 
     judged = pairs.common >= FEW_COMMON
-    alike = pairs.same - chance * pairs.common >= ALIKE * (1 - chance) * pairs.common
-    near = judged & (pairs.same >= NEARLY * pairs.common) & alike
+    near = judged & (pairs.same >= NEARLY * pairs.common)
     first, second = pairs.first[near], pairs.second[near]
     # Three sums each: answers in common, those that are the same, and those that would be by chance.
     figures = np.stack([pairs.common, pairs.same, chance * pairs.common])
-    expected, known = np.zeros(len(first)), np.ones(len(first), dtype=np.bool_)
-    # Other people are those who do not answer alike: one copy does not vouch for another. And those who are not even
-    # connected by people who do: a few experts make the rest look better than it is. Whichever explains more counts.
-    alone, circle = np.arange(people), _circles(first, second, people)
-    for group, others in ((alone, ~near), (circle, circle[pairs.first] != circle[pairs.second])):
-        counted = figures * others
-        of_each, of_group = (
-            np.stack([sums(key[pairs.first], row, people) + sums(key[pairs.second], row, people) for row in counted])
-            for key in (alone, group)
-        )
-        ours, theirs = group[first], group[second]
-        rest = counted.sum(axis=1)[:, None] - of_group[:, ours] - of_group[:, theirs] * (ours != theirs)
-        skills = [_above_chance(of_each[:, who], answers[who]) for who in (first, second)]
-        enough = rest[0] >= FEW_COMMON
-        usual = np.where(enough, (rest[1] - rest[2]) / np.maximum(rest[0] - rest[2], 1e-9), 1.0)
-        explained = np.clip(skills[0] * skills[1] / np.clip(usual, LITTLE, 1.0), 0.0, 1.0)
-        expected = np.maximum(expected, chance[near] + (1 - chance[near]) * explained)
-        known &= enough
+    of_each = np.stack([sums(pairs.first, row, people) + sums(pairs.second, row, people) for row in figures])
+    of_pair = figures[:, near]
+    rest = figures.sum(axis=1)[:, None] - of_each[:, first] - of_each[:, second] + of_pair
+    (one, one_error), (other, other_error), (usual, usual_error) = (
+        _above_chance(of_each[:, first] - of_pair, answers[first]),
+        _above_chance(of_each[:, second] - of_pair, answers[second]),
+        _above_chance(rest, rest[0]),
+    )
+    known = usual - 2 * usual_error > LITTLE
+    follow = (one - 2 * one_error > LITTLE) & (other - 2 * other_error > LITTLE)
+    partners = np.bincount(np.concatenate([first, second]), minlength=people)
+    exclusive = (partners[first] == 1) & (partners[second] == 1)
+    explained = np.clip(one + one_error, 0, 1) * np.clip(other + other_error, 0, 1) / np.where(known, usual, 1.0)
+    expected = chance[near] + (1 - chance[near]) * np.minimum(explained, 1.0)
     common, same = pairs.common[near], pairs.same[near]
     copied = (
         (FAR * (common - same) <= (1 - expected) * common)
-        & (known | (same == common))
+        & (known | ((same == common) & follow & exclusive))
         & (_log_tail(same, common, expected) < np.log(ALARM / max(int(judged.sum()), 1)))
     )
     doubts = []
@@ -180,33 +173,16 @@ def copied_answers(votes: Votes) -> list[Doubt]:
     return sorted(doubts, key=lambda doubt: doubt.annotators)
 
 
-def _circles(first: Ints, second: Ints, people: int) -> Ints:
-    """Who is connected with whom through pairs: for each person the lowest number of the circle.
-
-    >>> _circles(np.array([0, 3, 1]), np.array([3, 4, 2]), 6).tolist()
-    [0, 1, 1, 0, 0, 5]
-    """
-    circle = np.arange(people)
-    while True:
-        lowest = np.minimum(circle[first], circle[second])
-        joined = circle.copy()
-        np.minimum.at(joined, first, lowest)
-        np.minimum.at(joined, second, lowest)
-        if np.array_equal(joined, circle):
-            return circle
-        circle = joined
-
-
-def _above_chance(figures: Floats, answers: Ints) -> Floats:
-    """Agreement above chance at the upper end of what it may be (one standard error), from 0 to 1.
+def _above_chance(figures: Floats, answers: Ints | Floats) -> tuple[Floats, Floats]:
+    """Agreement above chance, and its standard error; 1 and 1 where nothing is known.
 
     Of several others on one item each is a comparison, but they are no more evidence than the one answer compared.
     """
     common, same, by_chance = figures
-    share = (same + 2) / (common + 4)
-    error = np.sqrt(share * (1 - share) / (np.minimum(common, answers) + 4))
+    share = (same + 1) / (common + 2)
     chance = np.minimum(by_chance / np.maximum(common, 1), 1 - 1e-9)
-    return np.where(common > 0, np.clip((share + error - chance) / (1 - chance), 0.0, 1.0), 1.0)
+    error = np.sqrt(share * (1 - share) / (np.minimum(common, answers) + 2)) / (1 - chance)
+    return np.where(common > 0, (share - chance) / (1 - chance), 1.0), np.where(common > 0, error, 1.0)
 
 
 def _log_tail(hits: Floats, trials: Floats, chance: Floats) -> Floats:
