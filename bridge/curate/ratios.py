@@ -143,7 +143,7 @@ def _compiled(left: _Side, right: _Side, ratio: float, runs: Runs) -> Iterable[t
     """The same as :func:`_candidates` by the compiled kernel."""
     vocabulary: dict[str, int] = {}
     sides = []
-    for side in (left, right):
+    for side in (right, left):  # the words of items are asked for most, so theirs lie together
         words = [vocabulary.setdefault(word, len(vocabulary)) for distinct in side.distinct for word in distinct]
         starts = np.concatenate([[0], np.cumsum([len(distinct) for distinct in side.distinct])]).astype(np.int64)
         sides.append((starts, np.array(words, np.int32), side.joined, side.lengths))
@@ -151,7 +151,7 @@ def _compiled(left: _Side, right: _Side, ratio: float, runs: Runs) -> Iterable[t
     word_starts = np.concatenate([[0], np.cumsum([*map(len, vocabulary)])]).astype(np.int64)
     run = runs[0] * len(right.texts) + runs[1]
     kinds = _kinds(points).astype(np.uint8)
-    pairs = kernel.ratio_pairs(sides, word_starts, letters.astype(np.int32), kinds, run, ratio, LENGTHS)
+    pairs = kernel.ratio_pairs(sides[::-1], word_starts, letters.astype(np.int32), kinds, run, ratio, LENGTHS)
     return zip(pairs[:, 0].tolist(), pairs[:, 1].tolist(), strict=True)
 
 
