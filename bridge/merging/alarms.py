@@ -6,7 +6,7 @@ enough to matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import NormalDist, median
@@ -14,11 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bridge.merging.compared import Compared, Floats, median_of_others
+from bridge.merging.compared import Compared, Floats, Ints, median_of_others
 from bridge.merging.doubt import Doubt
 from bridge.merging.intervals import STRICT, at_least, difference
 from bridge.merging.measures import QuestionAgreement
 from bridge.merging.raters import followed
+
+SOME_AGREEMENT = 0.3
+"""An alpha that nobody calls good, but that chance does not reach. Where the interval has room for both, more answers
+are needed to tell."""
 
 ANYBODY = 0.001
 """The chance at which anybody at all is named for having changed, though nobody has."""
@@ -77,7 +81,7 @@ def question_doubts(found: QuestionAgreement) -> list[Doubt]:
             )
         ]
     evidence = {"coefficient": name, "value": alpha.value, "low": alpha.low, "high": alpha.high, "shared": found.shared}
-    if alpha.low is None or alpha.high is None or (alpha.low <= 0 and alpha.value >= CHANCE):
+    if alpha.low is None or alpha.high is None or (alpha.low <= 0 and alpha.high >= SOME_AGREEMENT):
         where = f", with an interval from {alpha.low:.2f} to {alpha.high:.2f}" if alpha.low is not None else ""
         return [
             Doubt(
@@ -121,8 +125,10 @@ def at_chance(question: str, compared: Compared) -> list[Doubt]:
     follows = [found.follows(n) if found.evidence(n) >= FEW else None for n in range(len(compared.people))]
     doubts = []
     for person, mine in enumerate(follows):
+        if mine is None or found.z(person) >= 2:
+            continue
         others = [other for n, other in enumerate(follows) if n != person and other is not None]
-        if mine is None or not others or found.z(person) >= 2:
+        if not others:
             continue
         usual = median(others)
         if mine + 3 * found.spread(person) >= 0.75 * usual:
@@ -217,7 +223,13 @@ def drift(
         times: ``(record, annotator)`` to when the answer was last changed (UTC, ISO 8601).
         steps: from one end of the scale to the other, for ratings.
     """
-    halves = {who: both for n, who in enumerate(compared.people) if (both := _halves(compared, n, times)) is not None}
+    order = np.argsort(compared.person, kind="stable")
+    ends = np.cumsum(np.bincount(compared.person, minlength=len(compared.people)))[:-1]
+    halves = {}
+    for who, rows in zip(compared.people, np.split(order, ends), strict=True) if compared.people else ():
+        both = _halves(compared, rows, [times.get((compared.records[n], who), "") for n in compared.record[rows]])
+        if both is not None:
+            halves[who] = both
     z = NormalDist().inv_cdf(1 - ANYBODY / max(len(halves), 1) / 2)
     agreed: dict[str, _Change] = {}
     moved: dict[str, _Change] = {}
@@ -251,12 +263,10 @@ class _Change(NamedTuple):
         return self.after - self.before
 
 
-def _halves(compared: Compared, person: int, times: Mapping[tuple[str, str], str]) -> tuple[_Half, _Half] | None:
+def _halves(compared: Compared, rows: Ints, times: Sequence[str]) -> tuple[_Half, _Half] | None:
     """A person's earlier and later answers, if there are enough of both."""
-    rows = np.flatnonzero(compared.person == person)
-    records, place = np.unique(compared.record[rows], return_inverse=True)
-    who = compared.people[person]
-    when = np.array([times.get((compared.records[n], who), "") for n in records], dtype=np.str_)
+    records, first, place = np.unique(compared.record[rows], return_index=True, return_inverse=True)
+    when = np.array(times, dtype=np.str_)[first]
     known = np.sort(when[when != ""])
     if len(known) < 2 * FEW:
         return None
@@ -273,8 +283,7 @@ def _halves(compared: Compared, person: int, times: Mapping[tuple[str, str], str
         return np.where(number > 0, sums / np.maximum(number, 1), np.nan)
 
     columns = [mean(column) for column in (compared.alike, compared.peers, compared.deviation)]
-    first, second = (_Half(*(column[half] for column in columns)) for half in (early, late))
-    return first, second
+    return _Half(*(column[early] for column in columns)), _Half(*(column[late] for column in columns))
 
 
 def _change(early: Floats, late: Floats, z: float) -> _Change | None:
