@@ -83,8 +83,7 @@ def votes(answers: Iterable[tuple[str, str, str]], labels: Sequence[str]) -> Vot
     >>> given.items, given.annotators, given.label.tolist()
     (['i1', 'i2'], ['bo', 'ann'], [1, 1, 0])
     """
-    unique = sorted(set(answers))
-    columns = list(zip(*unique, strict=True)) or [(), (), ()]
+    columns = list(zip(*answers, strict=True)) or [(), (), ()]
     items, people = sorted(set(columns[0])), sorted(set(columns[1]))
     number = {label: n for n, label in enumerate(labels)}
     if unknown := sorted(set(columns[2]) - set(number)):
@@ -92,9 +91,12 @@ def votes(answers: Iterable[tuple[str, str, str]], labels: Sequence[str]) -> Vot
     item = _numbers(columns[0], {name: n for n, name in enumerate(items)})
     person = _numbers(columns[1], {name: n for n, name in enumerate(people)})
     label = _numbers(columns[2], number)
+    unique = np.unique((item * len(people) + person) * len(labels) + label)
+    rest, label = np.divmod(unique, max(len(labels), 1))
+    item, person = np.divmod(rest, max(len(people), 1))
     twice = np.flatnonzero((item[1:] == item[:-1]) & (person[1:] == person[:-1]))
     if len(twice):
-        name, who, _ = unique[twice[0]]
+        name, who = items[item[twice[0]]], people[person[twice[0]]]
         raise ValueError(f"{who!r} gave {name!r} two different answers; only the latest counts")
 
     # Per person the answers as bytes, in the order of items: an order of people that does not know their names.

@@ -32,6 +32,9 @@ LITTLE = 0.05
 AT_ONCE = 1 << 22
 """Pairs of answers that are held in memory together."""
 
+CROWDED, DENSE = 4000, 25
+"""Up to how many people, and how much slower a pair is in a list than in a matrix."""
+
 Tally: TypeAlias = tuple[Ints, Floats, Floats]
 
 
@@ -201,12 +204,13 @@ def _log_tail(hits: Floats, trials: Floats, chance: Floats) -> Floats:
 
 
 def _pairs(votes: Votes) -> Pairs:
-    """All pairs of answers to the same item, tallied by their annotators.
-
-    Answers lie in the order of items, so the pairs of an item are those at a distance of 1, 2, 3... within it.
-    """
-    people = len(votes.annotators)
+    """All pairs of answers to the same item, tallied by their annotators."""
+    items, people = len(votes.items), len(votes.annotators)
+    each = np.bincount(votes.item, minlength=items).astype(float)
+    if people <= CROWDED and DENSE * (each**2).sum() > items * people**2:
+        return _dense_pairs(votes)
     waiting: list[Tally] = [(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))]
+    # Answers lie in the order of items, so the pairs of an item are those at a distance of 1, 2, 3... within it.
     for distance in range(1, len(votes.item)):
         here = np.flatnonzero(votes.item[distance:] == votes.item[:-distance])
         if not len(here):
@@ -218,6 +222,23 @@ def _pairs(votes: Votes) -> Pairs:
             waiting = [_tallied(waiting, people**2)]
     keys, common, same = _tallied(waiting, people**2)
     return Pairs(keys // people, keys % people, common, same)
+
+
+def _dense_pairs(votes: Votes) -> Pairs:
+    """The same by products of matrices, where most people answer most items: zeros cost less than lists of pairs."""
+    items, people = len(votes.items), len(votes.annotators)
+    common, same = np.zeros((people, people)), np.zeros((people, people))
+    step = max(1, AT_ONCE // people)
+    for start in range(0, items, step):
+        part = slice(*np.searchsorted(votes.item, (start, start + step)))
+        given = np.full((min(step, items - start), people), -1)
+        given[votes.item[part] - start, votes.annotator[part]] = votes.label[part]
+        # Counts below 2 ** 24 are exact in single precision, which is twice as fast.
+        for table, shown in [(common, given >= 0), *((same, given == label) for label in range(len(votes.labels)))]:
+            chosen = shown.astype(np.float32)
+            table += chosen.T @ chosen
+    first, second = np.nonzero(np.triu(common, 1))
+    return Pairs(first, second, common[first, second], same[first, second])
 
 
 def _tallied(parts: Sequence[Tally], size: int) -> Tally:
