@@ -9,6 +9,8 @@ have() {
     case "$1" in
         chromium) command -v chromium || command -v chromium-browser ;;
         default-jre-headless) command -v java ;;
+        gcc) command -v cc ;;
+        libc6-dev) [ -e /usr/include/stdio.h ] || dpkg-query --show libc6-dev ;;
         maven) command -v mvn ;;
         redis-server) command -v redis-server ;;
         # Debian keeps it off the PATH, in a folder for each version.

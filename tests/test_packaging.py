@@ -152,7 +152,7 @@ def program(folder: Path, name: str, script: str = "") -> None:
 
 
 # One program of each package, in the order of the list; PostgreSQL's is looked for in Debian's own folder too.
-PROGRAMS = ["chromium", "java", "mvn", "initdb", "redis-server"]
+PROGRAMS = ["chromium", "java", "cc", "mvn", "initdb", "redis-server"]
 
 
 def test_with_everything_there_nothing_is_installed(bare: Path) -> None:
