@@ -168,12 +168,22 @@ def _doubts(question: Question, measured: Measured, times: Mapping[tuple[str, st
     """What is doubtful about a question and about those who answered it."""
     doubts = question_doubts(measured.agreement)
     if measured.units is not None:
-        doubts += [replace(doubt, question=question.name) for doubt in suspects(_light(measured.units.votes))]
+        doubts += [
+            replace(doubt, question=question.name)
+            for doubt in suspects(_light(measured.units.votes))
+            if not (isinstance(question, RatingQuestion) and doubt.kind == "copied_answers" and _differ(doubt))
+        ]
     if any(doubt.kind == "chance_level" for doubt in doubts):
         return doubts  # where nobody agrees with anybody, nobody stands out
     steps = question.max - question.min if isinstance(question, RatingQuestion) else 0
     doubts += at_chance(question.name, measured.compared)
     return doubts + drift(question.name, measured.agreement.kind, measured.compared, times, steps)
+
+
+def _differ(doubt: Doubt) -> bool:
+    """Whether two people who seem to copy gave different answers at all. A copy has no differences; two with the same
+    idea of a scale may only agree more than others do, who lean to one of its ends."""
+    return bool(doubt.evidence["same"] < doubt.evidence["common"])
 
 
 _CELLS = 20_000_000

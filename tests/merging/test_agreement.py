@@ -150,6 +150,11 @@ class TestHonestCrowds:
     def test_ratings(self, seed: int) -> None:
         assert kinds(agreement(*crowd(GRADING, seed=seed, question="rating", pace=0.3))) == []
 
+    @pytest.mark.parametrize("seed", range(6))
+    def test_two_graders_with_the_same_idea_of_the_scale_among_others(self, seed: int) -> None:
+        same = {"ann": rating(0.3), "bo": rating(0.3), "cy": rating(0.3, 0.6), "di": rating(0.3, -0.6)}
+        assert kinds(agreement(*crowd(same, seed=seed, records=400, question="rating"))) == []
+
     def test_two_people_who_answer_everything(self) -> None:
         assert kinds(agreement(*crowd({"ann": skilled(0.9), "bo": skilled(0.85)}, each=2))) == []
 
@@ -187,6 +192,11 @@ class TestBadCrowds:
         found = agreement([*annotations, *copies], template)
         assert kinds(found) == [("copied_answers", ("di", "zoe"))]
         assert found.warnings[0].question == "label"
+
+    def test_somebody_who_copies_grades(self) -> None:
+        annotations, template = crowd(GRADING, each=4, question="rating")
+        copies = [replace(a, annotator="zoe") for a in annotations if a.annotator == "di"]
+        assert kinds(agreement([*annotations, *copies], template)) == [("copied_answers", ("di", "zoe"))]
 
     def test_somebody_who_guesses_in_no_time(self) -> None:
         hasty = {**HONEST, "zoe": skilled(0.0)}
