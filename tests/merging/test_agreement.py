@@ -152,8 +152,9 @@ class TestHonestCrowds:
 
     @pytest.mark.parametrize("seed", range(6))
     def test_two_graders_with_the_same_idea_of_the_scale_among_others(self, seed: int) -> None:
-        same = {"ann": rating(0.3), "bo": rating(0.3), "cy": rating(0.3, 0.6), "di": rating(0.3, -0.6)}
-        assert kinds(agreement(*crowd(same, seed=seed, records=400, question="rating"))) == []
+        same = {"ann": rating(0.2), "bo": rating(0.2), **{who: rating(0.3, 0.5) for who in ("cy", "di", "ed")}}
+        found = agreement(*crowd(same, seed=seed, records=500, question="rating", shares=(0.1, 0.8, 0.1)))
+        assert kinds(found) == []
 
     def test_two_people_who_answer_everything(self) -> None:
         assert kinds(agreement(*crowd({"ann": skilled(0.9), "bo": skilled(0.85)}, each=2))) == []
