@@ -143,6 +143,19 @@ def test_a_campaign_may_name_no_export_until_it_exports(folder: Folder) -> None:
         folder.open().export()
 
 
+def test_every_warning_stands_in_the_manifest(folder: Folder) -> None:
+    folder.config(merge={"method": "dawid-skene"})
+    folder.open().push()
+    for key in "abc":
+        folder.answer(key, "ann@example.org", 5, "correct")
+    folder.open().pull()
+    (result,) = folder.open().export(["sft"])
+    warnings = json.loads(result.manifest.read_text())["warnings"]
+    told = {(warning["kind"], warning["question"]) for warning in warnings}
+    assert {("few_items", "label"), ("single_annotator", "label"), ("single_annotator", "rating")} <= told
+    assert all(warning["means"] and warning["remedy"] for warning in warnings)
+
+
 # -- again, and after changes
 
 
