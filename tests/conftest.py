@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from bridge.clock import TestClock
 from bridge.servers import http
@@ -12,6 +13,11 @@ from bridge.servers.local_argilla import LocalArgilla
 from bridge.servers.local_label_studio import LocalLabelStudio
 from bridge.servers.retries import Retries
 from tests.postgresql import postgresql
+
+# A busy machine is slow now and then, and no test measures time. Half of the usual number of examples, because there
+# are so many of these tests.
+settings.register_profile("annobridge", deadline=None, max_examples=50)
+settings.load_profile("annobridge")
 
 
 @pytest.fixture(autouse=True)
