@@ -46,6 +46,7 @@ class Campaign(CampaignAnswers):
         ConfigError, TemplateError: the file or the template is wrong.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "records.jsonl").write_text('{"prompt": "2 + 2?", "response": "4"}')
     >>> _ = (folder / "campaign.yaml").write_text(
@@ -377,6 +378,7 @@ class Campaign(CampaignAnswers):
             ServerError: one of the servers cannot be used; run it again.
 
         >>> import tempfile
+        >>> from pathlib import Path
         >>> folder = Path(tempfile.mkdtemp())
         >>> _ = (folder / "records.jsonl").write_text('{"prompt": "2 + 2?", "response": "4"}')
         >>> _ = (folder / "campaign.yaml").write_text(

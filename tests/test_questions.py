@@ -149,7 +149,9 @@ def test_every_number_on_the_scale_is_a_rating(value: int) -> None:
     assert RATING.validate(value) == value
 
 
-@pytest.mark.parametrize("scale", [{"min": 3, "max": 3}, {"min": 5, "max": 1}, {"min": -1}, {"max": 11}, {"max": True}])
+@pytest.mark.parametrize(
+    "scale", [{"min": 3, "max": 3}, {"min": 5, "max": 1}, {"min": -1}, {"max": 101}, {"max": True}]
+)
 def test_a_scale_must_be_one(scale: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         RatingQuestion(type="rating", name="rating", title="?", **scale)

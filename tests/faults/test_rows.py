@@ -512,7 +512,7 @@ def test_12_a_record_that_was_deleted_leaves_a_tombstone_and_is_not_recreated_un
     assert copies(server) == ONCE
 
 
-def test_13_a_changed_label_set_stops_every_command_and_answers_are_kept_raw(folder: Folder) -> None:
+def test_13_a_changed_label_set_stops_what_sends_and_answers_are_kept_raw(folder: Folder) -> None:
     server = MemoryServer()
     text = (Path(__file__).parents[2] / "task_templates" / "label.yaml").read_text()
     (folder.path / "mine.yaml").write_text(text)
@@ -528,10 +528,22 @@ def test_13_a_changed_label_set_stops_every_command_and_answers_are_kept_raw(fol
         {"label": "label of another day"},
     ]
     (folder.path / "mine.yaml").write_text(text.replace(", harmful]", "]"))
+    for command in ("push", "plan", "doctor"):
+        with pytest.raises(Conflict, match="with other labels than the template"):
+            getattr(folder.open(server), command)()
+    again = folder.open(server).pull(full=True)
+    assert again.changes.unchanged == 2
+    assert folder.open(server).status().progress.answered == 2
+    problems = folder.open(server).merge().problems
+    assert {problem.reason for problem in problems} == {
+        "label: 'harmful' is not one of its labels",
+        "label: 'label of another day' is not one of its labels",
+    }
+
+    folder.config(template="rating")
     for command in ("push", "pull", "plan", "status"):
         with pytest.raises(Conflict, match="another template or another version"):
             getattr(folder.open(server), command)()
-    assert len(folder.open(server).annotations()) == 2
 
 
 def test_14_what_was_edited_withdrawn_or_discarded_after_the_pull_is_a_new_revision_and_names_exported_rows(
