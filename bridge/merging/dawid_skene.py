@@ -22,7 +22,7 @@ import numpy.typing as npt
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-TOLERANCE = 1e-6
+TOLERANCE = 1e-4
 MAX_ITERATIONS = 500
 
 
@@ -83,7 +83,8 @@ def votes(answers: Iterable[tuple[str, str, str]], labels: Sequence[str]) -> Vot
     >>> given.items, given.annotators, given.label.tolist()
     (['i1', 'i2'], ['bo', 'ann'], [1, 1, 0])
     """
-    columns = list(zip(*answers, strict=True)) or [(), (), ()]
+    given = list(answers)
+    columns = [[answer[n] for answer in given] for n in range(3)]
     items, people = sorted(set(columns[0])), sorted(set(columns[1]))
     number = {label: n for n, label in enumerate(labels)}
     if unknown := sorted(set(columns[2]) - set(number)):
@@ -141,7 +142,7 @@ def dawid_skene(votes: Votes, *, tolerance: float = TOLERANCE, max_iterations: i
     size, classes = len(votes.items), len(votes.labels)
     people = len(votes.annotators)
     cell = votes.annotator * classes + votes.label
-    posterior = shares(votes)
+    posterior = np.ascontiguousarray(shares(votes).T)
     prior, confusion = _maximise(posterior, votes.item, cell, people)
     iterations, converged = 0, size == 0
     while not converged and iterations < max_iterations:
@@ -150,7 +151,7 @@ def dawid_skene(votes: Votes, *, tolerance: float = TOLERANCE, max_iterations: i
         prior, confusion = _maximise(posterior, votes.item, cell, people)
         iterations += 1
         converged = bool(np.abs(posterior - before).max() <= tolerance)
-    return Fit(posterior, confusion, prior, iterations, converged)
+    return Fit(np.ascontiguousarray(posterior.T), confusion, prior, iterations, converged)
 
 
 def shares(votes: Votes) -> Floats:
@@ -165,33 +166,33 @@ def smoothing(classes: int) -> Floats:
 
 
 def _maximise(posterior: Floats, item: Ints, cell: Ints, people: int) -> tuple[Floats, Floats]:
-    """Prior and confusion matrices from the labels' chances; ``cell`` is annotator x classes + answer."""
-    classes = posterior.shape[1]
+    """Prior and confusion matrices from the labels' chances (labels x items); ``cell`` as in :func:`expect`."""
+    classes, size = posterior.shape
     before = smoothing(classes)
     confusion = np.empty((people, classes, classes))
     for true in range(classes):
-        weights = sums(cell, posterior[:, true][item], people * classes)
+        weights = sums(cell, posterior[true].take(item), people * classes)
         confusion[:, true] = weights.reshape(people, classes) + before[true]
     confusion /= confusion.sum(axis=2, keepdims=True)
-    return (posterior.sum(axis=0) + 1 / classes) / (len(posterior) + 1), confusion
+    return (posterior.sum(axis=1) + 1 / classes) / (size + 1), confusion
 
 
 def expect(prior: Floats, confusion: Floats, item: Ints, cell: Ints, size: int) -> Floats:
-    """The chance of each label from prior and confusion matrices (items x labels).
+    """The chance of each label from prior and confusion matrices (labels x items, quicker than items x labels).
 
     Args:
         prior: the share of each label.
         confusion: annotators x true labels x answers.
         item: per answer, the index of its item.
-        cell: per answer, annotator x number of labels + label.
+        cell: per answer, annotator x number of answers + answer.
         size: how many items there are.
     """
     # Products of many chances, so sums of logarithms.
     logs = np.log(confusion)
-    scores = np.empty((size, len(prior)))
+    scores = np.empty((len(prior), size))
     for true, share in enumerate(np.log(prior)):
-        scores[:, true] = share + sums(item, logs[:, true].ravel()[cell], size)
-    scores -= scores.max(axis=1, keepdims=True)
+        scores[true] = share + sums(item, logs[:, true].ravel().take(cell), size)
+    scores -= scores.max(axis=0)
     np.exp(scores, out=scores)
-    scores /= scores.sum(axis=1, keepdims=True)
+    scores /= scores.sum(axis=0)
     return scores

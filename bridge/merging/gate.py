@@ -6,10 +6,14 @@ A model learns from the answers alone, so it can be wrong without any sign in it
 - nobody who always says the same, or copies, gave a large share of the answers (:mod:`bridge.merging.suspects`);
 - hardly anybody is worse than chance by the model: where it takes many people to say the opposite of what they mean,
   it may as well have taken the wrong side;
-- two other models (:mod:`bridge.merging.rivals`) do not contradict it. One knows only how often each annotator is
-  right: by its reckoning the changed labels must not make things worse. The other knows items that are hard for
-  everybody, which Dawid-Skene may take for a label of their own: by its reckoning the changes must clearly pay.
+- people differ enough, and have said enough, to be told apart: answers that were left out are predicted no worse by a
+  matrix for each annotator than by one for all. Otherwise the model has learned chance;
+- two other models do not contradict it. One knows only how often each annotator is right: by its reckoning the changed
+  labels must not make things worse. The other knows items that are hard for everybody, which Dawid-Skene may take for a
+  label of their own: by its reckoning the changes must clearly pay.
 
+The other models are in :mod:`bridge.merging.rivals`. They turn away some crowds that the model would serve well, above
+all those that lean to one label together: from the answers alone these cannot be told from crowds that it would harm.
 No gate sees an error that most people share. What each condition is worth is in docs/benchmarks.md.
 """
 
@@ -21,11 +25,11 @@ import numpy as np
 
 from bridge.merging.dawid_skene import Fit, Floats, Ints, Votes, dawid_skene
 from bridge.merging.doubt import Doubt
-from bridge.merging.rivals import hard_items, one_coin, part
+from bridge.merging.rivals import hard_items, knowing_who, one_coin, part
 from bridge.merging.suspects import suspects
 
 ITEMS, ANSWERS_PER_ITEM, ANNOTATORS, ANSWERS_PER_LABEL = 100, 2, 3, 5
-"""The least of each; the last two but one are means, over items and over annotators and labels."""
+"""The least of each; of answers, the mean over items, and over annotators and labels."""
 
 SUSPECT = 0.1
 """The share of all answers from which on constant and copying people matter: one person of ten who answer an item."""
@@ -33,14 +37,18 @@ SUSPECT = 0.1
 CONTRARY = 0.2
 """The share of all answers that may come from people who are worse than chance by the model."""
 
-LOSS = 0.01
+UNSURE = 0.02
+"""By how many nats per answer the model may predict worse than one that does not know who answered. Predictions suffer
+more than labels do from what is not known well."""
+
+LOSS = 0.005
 """The share of labels that may become worse than the majority's, as another model reckons."""
 
 NET = 0.2
 """Of the labels that change, how many more must become right than wrong, as another model reckons: one in five."""
 
-ENOUGH = 100_000
-"""Answers from which on a part of the items is enough to hold two models against each other."""
+ENOUGH = 200_000
+"""Answers from which on a part of the items is enough to hold models against each other."""
 
 
 def gate(votes: Votes) -> list[Doubt]:
@@ -133,6 +141,15 @@ def _contradicted(votes: Votes, fit: Fit) -> Iterator[Doubt]:
     changed = float(np.abs(change).sum() / 2 / len(items))
     if not changed:
         return
+    worth = knowing_who(few)
+    if worth < -UNSURE:
+        yield Doubt(
+            "annotators_alike",
+            "knowing who gave an answer makes predictions of it worse, by "
+            f"{-worth:.3f} nats per answer: people differ too little, or gave too few answers, to be told apart",
+            "stay with the majority, or have fewer people answer more items each",
+            evidence={"nats_per_answer": round(worth, 4), "needed": -UNSURE},
+        )
     remedy = "stay with the majority, or have an expert decide some of the records on which the two differ"
     gain = float((one_coin(few) * change).sum() / len(items))
     if gain < -LOSS:
