@@ -14,7 +14,7 @@ A model learns from the answers alone, so it can be wrong without any sign in it
 
 The other models are in :mod:`bridge.merging.rivals`. They turn away some crowds that the model would serve well, above
 all those that lean to one label together: from the answers alone these cannot be told from crowds that it would harm.
-No gate sees an error that most people share. What each condition is worth is in docs/benchmarks.md.
+No gate sees an error that most people share. What it is worth is in docs/benchmarks.md.
 """
 
 from __future__ import annotations
