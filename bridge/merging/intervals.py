@@ -72,7 +72,8 @@ def difference(first: tuple[float, float], second: tuple[float, float], level: f
     share_1, share_2 = first[0] / first[1], second[0] / second[1]
     down = sqrt((share_1 - low_1) ** 2 + (high_2 - share_2) ** 2)
     up = sqrt((high_1 - share_1) ** 2 + (share_2 - low_2) ** 2)
-    return share_1 - share_2 - down, share_1 - share_2 + up
+    # Rounding may take it past the ends by a last bit.
+    return max(-1.0, share_1 - share_2 - down), min(1.0, share_1 - share_2 + up)
 
 
 def effective(clusters: Iterable[tuple[int, int]]) -> tuple[float, float]:
