@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from bridge import __version__
-from bridge.cli import adjudicate, adopt, agreement, assess, campaign, curate, files, health, migrate, serve
+from bridge.cli import adjudicate, adopt, agreement, assess, campaign, curate, files, health, migrate, select, serve
 from bridge.cli.output import Reporting
 
 
@@ -39,7 +39,7 @@ _ORDER = (
 )
 _COMMANDS = {
     command.name: command
-    for part in (campaign, health, files, agreement, adjudicate, assess, curate, adopt, migrate, serve)
+    for part in (campaign, health, files, agreement, adjudicate, assess, curate, select, adopt, migrate, serve)
     for command in part.COMMANDS
 }
 for name in _ORDER:

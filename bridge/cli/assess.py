@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.curate import MAP_SHAPE, SHARE, input_options, pairs
+from bridge.cli.filtering import MAP_SHAPE, SHARE, input_options, pairs
 from bridge.cli.output import json_option, progress, refuse_overwriting, report, table
 
 if TYPE_CHECKING:

@@ -1,141 +1,23 @@
-"""Commands of curation that filter a file. None of them needs a campaign."""
+"""Commands of curation that look into texts, and filter a file. None of them needs a campaign."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.output import json_option, progress, refuse_overwriting, report, table
+from bridge.cli.filtering import SHARE, FileFilter, filter_options, n_option, on_option
+from bridge.cli.output import refuse_overwriting, table
 
 if TYPE_CHECKING:
-    from bridge.curate.filters import Filtered
     from bridge.curate.index import NearIndex
-    from bridge.curate.items import Items
     from bridge.curate.pii import Finding
-    from bridge.curate.result import Dropped, Result
-    from bridge.curate.steps import Step
+    from bridge.curate.result import Result
     from bridge.records import Record
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-SHARE = click.FloatRange(0, 1, min_open=True)
-MAP_SHAPE = "NAME=COLUMN, such as prompt=question"
-SIDES = click.Choice(["prompt", "response", "both"])
-
-
-def input_options(function: F) -> F:
-    """Give a command FILE and what says how its rows are to be read."""
-    function = click.option("--id", "id_column", metavar="COLUMN", help="Column that is the record's key.")(function)
-    function = click.option(
-        "--map", "mapping", multiple=True, metavar="NAME=COLUMN", help="Column with a text, such as prompt=question."
-    )(function)
-    return click.argument("file", type=click.Path())(function)
-
-
-def filter_options(function: F) -> F:
-    """Give a command FILE, its outputs and ``--json``."""
-    function = json_option(function)
-    function = click.option(
-        "--dropped",
-        type=click.Path(dir_okay=False),
-        help="Where dropped lines go, with their reasons; by default beside --out.",
-    )(function)
-    function = click.option(
-        "--out", type=click.Path(dir_okay=False), help="Where kept lines go; without it they are only counted."
-    )(function)
-    return input_options(function)
-
-
-def pairs(given: Sequence[str], flag: str, shape: str) -> dict[str, str]:
-    """What stands before and behind ``=`` in the values of a flag.
-
-    >>> pairs(["prompt=question"], "--map", "NAME=COLUMN")
-    {'prompt': 'question'}
-    """
-    for pair in given:
-        if not all(pair.partition("=")):
-            raise click.BadParameter(f"{pair!r} is not {shape}", param_hint=flag)
-    return {name: value for name, _, value in (pair.partition("=") for pair in given)}
-
-
-class _Filter:
-    """What the commands that filter a file have in common.
-
-    Args:
-        given: the options of :func:`filter_options`; they are taken out of it.
-        inputs: other files that the command reads.
-    """
-
-    def __init__(self, given: dict[str, Any], *inputs: str | Path | None) -> None:
-        self.file: str = given.pop("file")
-        self.mapping = pairs(given.pop("mapping"), "--map", MAP_SHAPE)
-        self.id_column: str | None = given.pop("id_column")
-        self.as_json: bool = given.pop("as_json")
-        out, dropped = given.pop("out"), given.pop("dropped")
-        self.out = Path(out) if out else None
-        self.dropped = Path(dropped) if dropped else self.out and self.out.with_suffix(".dropped.jsonl")
-        for path in filter(None, (self.out, self.dropped)):
-            refuse_overwriting(path, self.file, *inputs)
-        if self.out and self.dropped:
-            refuse_overwriting(self.dropped, self.out)
-
-    def items(self, *, unique: bool = True) -> Items:
-        from bridge.curate.items import Items
-
-        return Items(self.file, mapping=self.mapping, id_column=self.id_column, unique=unique)
-
-    def whole(self, step: Step) -> Filtered:
-        """Run a step that must know all records."""
-        from bridge.curate.filters import filter_whole
-
-        with progress(self.as_json) as tell:
-            return filter_whole(self.items(), step, self.out, self.dropped, tell)
-
-    def each(self, step: Step) -> Filtered:
-        """Run a step that judges every record by itself."""
-        from bridge.curate.filters import filter_each
-
-        with progress(self.as_json) as tell:
-            return filter_each(self.items(unique=False), step, self.out, self.dropped, tell)
-
-    def tell(self, result: Filtered, more: Mapping[str, Any] | None = None, lines: Sequence[str] = ()) -> None:
-        """Print what became of the lines; exit code 3 where some could not be read."""
-        changed = f", {result.changed:,} of them changed" if result.changed else ""
-        said = [f"{result.kept:,} of {result.read:,} records kept{changed}, {result.dropped:,} dropped"]
-        if result.why:
-            said += ["", *table(["rule", "records"], [[rule, f"{n:,}"] for rule, n in result.why.items()])]
-        said += [_shown(case) for case in result.first]
-        said += lines
-        if self.out:
-            said += ["", f"wrote {self.out}", f"what was dropped, and why: {self.dropped}"]
-        if result.rejects:
-            said.append(f"{len(result.rejects):,} lines could not be used:")
-            said += [f"  line {reject.line}: {reject.reason}" for reject in result.rejects[:3]]
-            said.append(f"  remedy: {result.rejects[0].remedy}")
-        files = {"file": _name(self.out), "dropped_file": _name(self.dropped)}
-        report({**files, **result.to_dict(), **(more or {})}, said, as_json=self.as_json, partial=bool(result.rejects))
-
-
-def _name(path: Path | None) -> str | None:
-    return str(path) if path else None
-
-
-def _shown(case: Dropped) -> str:
-    from bridge.text import shown
-
-    score = "" if case.score is None else f" ({case.score:.2f})"
-    like = f", like {case.kept}" if case.kept else ""
-    if "set" in case.detail:
-        like = f", {case.detail['set']} {case.detail['item']}: {shown(case.detail['passage'])}"
-    return f"  {case.key}: {case.rule}{score}{like}"
-
-
-# -- filters
 
 
 @click.command()
@@ -156,7 +38,7 @@ def clean(only: Sequence[str], off: Sequence[str], min_words: int | None, phrase
     from bridge.curate.settings import Clean, made
     from bridge.curate.steps import clean_step
 
-    run = _Filter(given, phrases)
+    run = FileFilter(given, phrases)
     wanted = made(Clean, only=list(only) or None, off=list(off), min_words=min_words, phrases=phrases)
     run.tell(run.each(clean_step(wanted)))
 
@@ -195,7 +77,7 @@ def pii(review: str | None, regions: Sequence[str], names: Sequence[str], names_
     from bridge.curate.steps import pii_step
     from bridge.files import line_writer, text_lines
 
-    run = _Filter(given, names_file)
+    run = FileFilter(given, names_file)
     if review:
         refuse_overwriting(review, run.file, names_file, run.out, run.dropped)
     listed = [*names, *(line.strip() for line in (text_lines(names_file) if names_file else ()) if line.strip())]
@@ -233,9 +115,9 @@ def pii(review: str | None, regions: Sequence[str], names: Sequence[str], names_
     type=click.Choice(["exact", "near", "minhash", "semantic"]),
     help="What counts as the same.",
 )
-@click.option("--on", default="both", show_default=True, type=SIDES, help="Which side of records is compared.")
+@on_option
 @click.option("--threshold", type=SHARE, help="Similarity of duplicates; by default 0.7, semantic 0.9.")
-@click.option("--n", default=3, show_default=True, type=click.IntRange(1, 20), help="Words in a shingle.")
+@n_option
 @click.option(
     "--cluster",
     default="greedy",
@@ -261,7 +143,7 @@ def dedup(index: str | None, **given: Any) -> None:
     from bridge.curate.settings import Dedup, made
     from bridge.curate.steps import dedup_step
 
-    run = _Filter(given, index)
+    run = FileFilter(given, index)
     if index is None:
         run.tell(run.whole(dedup_step(made(Dedup, **given))))
         return
@@ -302,7 +184,7 @@ def _indexed(path: Path, given: Mapping[str, Any]) -> NearIndex:
     help="An evaluation set: file or folder; several times.",
 )
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="Its column with questions; several times.")
-@click.option("--on", default="both", show_default=True, type=SIDES, help="Which side of records is compared.")
+@on_option
 @click.option(
     "--rule",
     default="both",
@@ -312,7 +194,7 @@ def _indexed(path: Path, given: Mapping[str, Any]) -> NearIndex:
 )
 @click.option("--containment", type=SHARE, help="Share of an item's word n-grams; by default 0.5.")
 @click.option("--ratio", type=click.FloatRange(50, 100), help="rapidfuzz's ratio; by default 85.")
-@click.option("--n", default=3, show_default=True, type=click.IntRange(1, 20), help="Words in a shingle.")
+@n_option
 def decontaminate(against: Sequence[str], columns: Sequence[str], **given: Any) -> None:
     """Drop records that hold items of evaluation sets, and say which item, and where they overlap.
 
@@ -323,7 +205,7 @@ def decontaminate(against: Sequence[str], columns: Sequence[str], **given: Any) 
     from bridge.curate.settings import Decontaminate, made
     from bridge.curate.steps import decontaminate_step
 
-    run = _Filter(given, *against)
+    run = FileFilter(given, *against)
     step = decontaminate_step(made(Decontaminate, against=list(against), columns=list(columns) or None, **given))
     sets: Counter[str] = Counter()
 
@@ -337,97 +219,4 @@ def decontaminate(against: Sequence[str], columns: Sequence[str], **given: Any) 
     run.tell(result, {"sets": dict(sorted(sets.items()))}, lines)
 
 
-@click.command()
-@filter_options
-@click.option("--by", multiple=True, required=True, metavar="NAME", help="What makes the groups; several times.")
-@click.option("--cap", type=click.IntRange(1), help="At most so many of a group; by default as the smallest has.")
-@click.option("--share", type=SHARE, help="No group more than this share of what is kept.")
-@click.option("--best", metavar="NAME", help="A score: its highest stay. By default chance decides.")
-@click.option("--seed", default=0, show_default=True, help="Of that chance.")
-def balance(by: Sequence[str], cap: int | None, share: float | None, best: str | None, seed: int, **given: Any) -> None:
-    """Cap groups, so that no task, topic or source outweighs the others.
-
-    \b
-    Examples:
-      annobridge balance records.jsonl --by task --cap 500 --out balanced.jsonl
-      annobridge balance records.jsonl --by source --share 0.4 --best judge_score --out balanced.jsonl
-    """
-    from bridge.curate.settings import Balance, made
-    from bridge.curate.steps import balance_step
-
-    run = _Filter(given)
-    wanted = made(Balance, by=list(by), cap=cap, share=share, best=best, seed=seed)
-    run.tell(run.whole(balance_step(wanted)))
-
-
-@click.command()
-@filter_options
-@click.option("--size", type=click.IntRange(1), help="So many records.")
-@click.option("--share", type=SHARE, help="This share of them, such as 0.05.")
-@click.option("--by", multiple=True, metavar="NAME", help="Of each group its part; several times.")
-@click.option("--at-least", default=0, show_default=True, type=click.IntRange(0), help="So many of each group.")
-@click.option("--diverse", is_flag=True, help="The records that differ most, and not chance.")
-@click.option("--on", default="both", show_default=True, type=SIDES, help="On which side they differ.")
-@click.option("--model", type=click.Path(file_okay=False), help="Folder of a model for --diverse; by default none.")
-@click.option("--seed", default=0, show_default=True, help="Another one gives another sample.")
-def sample(by: Sequence[str], **given: Any) -> None:
-    """Take a sample of an exact size, random or diverse. The order of the rows does not matter.
-
-    \b
-    Examples:
-      annobridge sample records.jsonl --share 0.05 --by task --out review.jsonl
-      annobridge sample records.jsonl --size 200 --diverse --out seeds.jsonl
-    """
-    from bridge.curate.settings import Sample, made
-    from bridge.curate.steps import sample_step
-
-    run = _Filter(given)
-    run.tell(run.whole(sample_step(made(Sample, by=list(by), **given))))
-
-
-@click.command()
-@filter_options
-@click.option("--allow", multiple=True, metavar="LICENCE", help="A licence that may be used, by its SPDX name.")
-@click.option("--source", "sources", multiple=True, metavar="NAME", help="A source that may be used.")
-@click.option(
-    "--of-source", multiple=True, metavar="SOURCE=LICENCE", help="Licence of records that carry only their source."
-)
-@click.option(
-    "--unknown",
-    default="drop",
-    show_default=True,
-    type=click.Choice(["drop", "refuse", "keep"]),
-    help="Records that do not say.",
-)
-@click.option(
-    "--forbidden",
-    default="drop",
-    show_default=True,
-    type=click.Choice(["drop", "refuse", "keep"]),
-    help="Records that say another.",
-)
-def licences(
-    allow: Sequence[str], sources: Sequence[str], of_source: tuple[str, ...], unknown: str, forbidden: str, **given: Any
-) -> None:
-    """Keep the records whose licence and source may be used, as their metadata says.
-
-    \b
-    Example:
-      annobridge licences records.jsonl --allow CC-BY-4.0 --allow MIT --out usable.jsonl
-    """
-    from bridge.curate.settings import Licences, made
-    from bridge.curate.steps import licences_step
-
-    run = _Filter(given)
-    wanted = made(
-        Licences,
-        allow=list(allow),
-        sources=list(sources),
-        of_source=pairs(of_source, "--of-source", "SOURCE=LICENCE, such as wiki=CC-BY-SA-4.0"),
-        unknown=unknown,
-        forbidden=forbidden,
-    )
-    run.tell(run.whole(licences_step(wanted)))
-
-
-COMMANDS: list[click.Command] = [clean, pii, dedup, decontaminate, balance, sample, licences]
+COMMANDS: list[click.Command] = [clean, pii, dedup, decontaminate]
