@@ -26,7 +26,8 @@ from bridge.sync.ledger import Ledger, set_aside
 from bridge.sync.pace import pace
 from bridge.sync.plan import OnChange, PlanResult, plan
 from bridge.sync.pull import PullResult, pull, usable
-from bridge.sync.push import PushResult, push
+from bridge.sync.push import push
+from bridge.sync.push_result import PushResult
 from bridge.sync.reconcile import reconcile, survey, take_over
 from bridge.sync.target import Target
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.sync.push import PushResult
+from bridge.sync.push_result import PushResult
 
 
 @dataclass

@@ -37,7 +37,8 @@ from bridge.sync.feedback import Feedback
 from bridge.sync.ledger import Ledger
 from bridge.sync.people import People
 from bridge.sync.pull import pull
-from bridge.sync.push import PushResult, push
+from bridge.sync.push import push
+from bridge.sync.push_result import PushResult
 
 BATCH = 100
 LOOK_UPS = 3

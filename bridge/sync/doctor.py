@@ -14,8 +14,8 @@ from bridge.errors import OtherProject
 from bridge.records import Record
 from bridge.servers.protocol import Progress, Remote, Server
 from bridge.sync.plan import batches
-from bridge.sync.push import PATIENCE_S
 from bridge.sync.reconcile import Survey, survey, take_over
+from bridge.sync.sender import PATIENCE_S
 from bridge.sync.target import Target, needless
 
 Kind = Literal[

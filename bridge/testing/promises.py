@@ -11,7 +11,7 @@ from pathlib import Path
 from bridge.annotations import Annotation
 from bridge.records import record_key
 from bridge.sync.plan import new_key
-from bridge.sync.push import PushResult
+from bridge.sync.push_result import PushResult
 from bridge.testing.world import Answer, Machine, World
 
 STORE = Path(".annobridge", "feedback.jsonl")

@@ -25,7 +25,7 @@ from typing import Any
 from bridge.campaign import Campaign
 from bridge.errors import BridgeError, Held
 from bridge.sync.plan import OnChange
-from bridge.sync.push import PushResult
+from bridge.sync.push_result import PushResult
 from bridge.testing import promises
 from bridge.testing.world import Machine, World
 

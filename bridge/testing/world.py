@@ -26,8 +26,7 @@ from bridge.errors import ExportError, Held, ServerError
 from bridge.servers.memory import LIKE_ARGILLA, LIKE_LABEL_STUDIO, PLAIN, MemoryServer
 from bridge.servers.protocol import Remote, Server
 from bridge.state import State
-from bridge.sync import lease, people
-from bridge.sync import push as pushing
+from bridge.sync import lease, people, sender
 from bridge.testing.faults import Crash, FaultyServer, Kind
 from bridge.testing.mortal import Line, Mortal, mortal
 
@@ -134,7 +133,7 @@ class World:
         self.texts: dict[str, str] = {}
         self.answers: dict[tuple[str, str], Answer] = {}
         self.deleted: set[str] = set()
-        self.excuses = {"writes arrive very late"} if late_s > pushing.PATIENCE_S else set()
+        self.excuses = {"writes arrive very late"} if late_s > sender.PATIENCE_S else set()
         self.running: list[tuple[Machine, Mortal]] = []
         self.overtaken: Mortal | None = None
         names = ("one", "two")[: random.choice((1, 1, 2))]
@@ -167,7 +166,7 @@ class World:
             stack.enter_context(mortal(lambda: self.running[-1][1] if self.running else None, hasty=True))
             stack.enter_context(mock.patch.object(people, "secrets", SimpleNamespace(token_bytes=bytes)))
             chance = SimpleNamespace(Random=lambda: Random(self.seed))  # noqa: S311 - made to be repeated
-            stack.enter_context(mock.patch.object(pushing, "random", chance))
+            stack.enter_context(mock.patch.object(sender, "random", chance))
             stack.enter_context(mock.patch.object(lease, "_began", self._began))
             yield
 

@@ -12,8 +12,9 @@ import pytest
 
 import bridge.campaign
 from bridge.servers.protocol import Outcome, Server
-from bridge.sync import ledger, push
+from bridge.sync import ledger
 from bridge.sync.feedback import Feedback
+from bridge.sync.sender import Sender
 from bridge.testing import simulation
 from bridge.testing.simulation import History, simulate
 
@@ -49,7 +50,7 @@ def send_again_without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     def resend(self: Any, by_key: Any, unknown: Sequence[Outcome]) -> dict[str, int]:
         return dict.fromkeys((outcome.key for outcome in unknown), 1)
 
-    monkeypatch.setattr(push._Sender, "_find_out", resend)
+    monkeypatch.setattr(Sender, "_find_out", resend)
 
 
 def move_the_cursor_before_the_answers_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,12 +66,12 @@ def move_the_cursor_before_the_answers_are_stored(monkeypatch: pytest.MonkeyPatc
 
 
 def wait_for_nothing_that_may_arrive_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    look_up = push._Sender._look_up
+    look_up = Sender._look_up
 
     def at_once(self: Any, keys: list[str], patience_s: float, *, first_s: float) -> list[str]:
         return look_up(self, keys, 0.0, first_s=0.0)
 
-    monkeypatch.setattr(push._Sender, "_look_up", at_once)
+    monkeypatch.setattr(Sender, "_look_up", at_once)
 
 
 def keep_a_torn_line(monkeypatch: pytest.MonkeyPatch) -> None:

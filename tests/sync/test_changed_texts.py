@@ -13,7 +13,8 @@ from bridge.servers.memory import LIKE_ARGILLA, LIKE_LABEL_STUDIO, MemoryServer
 from bridge.servers.protocol import Outcome, Project
 from bridge.sync.ledger import Ledger
 from bridge.sync.plan import OnChange, new_key
-from bridge.sync.push import PushResult, push
+from bridge.sync.push import push
+from bridge.sync.push_result import PushResult
 from bridge.templates import load_template
 
 PROJECT = Project("Demo", load_template("rating"))

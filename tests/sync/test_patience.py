@@ -12,7 +12,8 @@ from bridge.records import Record
 from bridge.servers.memory import LIKE_LABEL_STUDIO, MemoryServer
 from bridge.servers.protocol import Outcome, Project, Remote
 from bridge.sync.ledger import Ledger
-from bridge.sync.push import PATIENCE_S, push
+from bridge.sync.push import push
+from bridge.sync.sender import PATIENCE_S
 from bridge.templates import load_template
 
 PROJECT = Project("Demo", load_template("rating"))

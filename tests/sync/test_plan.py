@@ -13,7 +13,8 @@ from bridge.servers.memory import LIKE_ARGILLA, LIKE_LABEL_STUDIO, PLAIN, Memory
 from bridge.servers.protocol import Outcome, Project, Remote
 from bridge.sync.ledger import Ledger
 from bridge.sync.plan import OnChange, PlanResult, decide, new_key, plan
-from bridge.sync.push import PushResult, push
+from bridge.sync.push import push
+from bridge.sync.push_result import PushResult
 from bridge.sync.reconcile import reconcile
 from bridge.sync.target import Row
 from bridge.templates import load_template

@@ -17,7 +17,8 @@ from bridge.servers.memory import CAPABILITIES, MemoryServer
 from bridge.servers.protocol import Capabilities, Outcome, Progress, Project, Remote
 from bridge.sync.capabilities import check_capabilities
 from bridge.sync.ledger import Ledger
-from bridge.sync.push import PushResult, push
+from bridge.sync.push import push
+from bridge.sync.push_result import PushResult
 from bridge.templates import load_template
 
 PROJECT = Project("Demo", load_template("rating"))
