@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from bridge.adjudication import FOLDER, decided, settled
 from bridge.campaign_folder import CampaignFolder
 from bridge.config import FILE_NAME
 from bridge.curating import BeforeExport, done_before_push
 from bridge.errors import UsageError
-from bridge.exporting import ExportResult, export_all
+from bridge.exporting import KINDS, ExportResult, Kind, export_all
 from bridge.merging import MergeResult, merge
 from bridge.presenting import Evidence
 from bridge.presenting.anchoring import compared
@@ -107,8 +107,8 @@ class CampaignAnswers(CampaignFolder):
         """Merge, then write training sets.
 
         Args:
-            kinds: ``sft`` or ``dpo``; by default what ``campaign.yaml`` says.
-            formats: ``conversational`` or ``plain``; likewise.
+            kinds: ``sft``, ``dpo``, ``kto`` or ``reward``; by default what ``campaign.yaml`` says.
+            formats: names of :data:`bridge.exporting.FORMATS`; likewise.
             out: the folder; by default the campaign's ``out/``.
 
         Of several kinds, one may stay empty: its result has no files, and its manifest says why.
@@ -134,21 +134,29 @@ class CampaignAnswers(CampaignFolder):
             merge_rule=merged.rule,
             warnings=[doubt for number, doubt in enumerate(doubts) if doubt not in doubts[:number]],
             adjudications=decided(self.adjudication) if self.adjudication else (),
-            curate=curate,
+            sieves=[curate],
+            files=self.config.exports.files,
+            seed=self.config.exports.seed,
+            origin=self._origin(),
         )
         curate.write(folder)
         self._remember_export(folder)
         return results
 
+    def _origin(self) -> dict[str, str]:
+        """Where the answers come from, for the manifest."""
+        last = self.state.last()
+        there = {name: last[name] for name in ("server", "origin", "project") if last.get(name)}
+        return {"campaign": self.config.project, **there}
 
-def export_kind(kind: str) -> Literal["sft", "dpo"]:
+
+def export_kind(kind: str) -> Kind:
     """A name as a kind of training set.
 
     Raises:
         UsageError: there is no such kind.
     """
-    if kind == "sft":
-        return "sft"
-    if kind == "dpo":
-        return "dpo"
-    raise UsageError(f"{kind!r:.60} is no training set", remedy="use sft or dpo")
+    for known in KINDS:
+        if kind == known:
+            return known
+    raise UsageError(f"{kind!r:.60} is no training set", remedy=f"use one or more of {', '.join(KINDS)}")

@@ -15,14 +15,13 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from bridge.complaints import Place, complaints
 from bridge.curate.settings import CurateConfig
 from bridge.errors import ConfigError
+from bridge.exporting.settings import ExportsConfig
 from bridge.questions import ONE_LINE, Misplaced, Name, Part, Version
 from bridge.yamlfile import YamlFile, parse_yaml, read_yaml
 
 FILE_NAME = "campaign.yaml"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), ONE_LINE]
-Export = Literal["sft", "dpo"]
-Format = Literal["conversational", "plain"]
 
 
 class ServerConfig(Part):
@@ -85,13 +84,6 @@ class AnchoringConfig(Part):
 
     share: float = Field(gt=0, lt=1)
     seed: Seed
-
-
-class ExportsConfig(Part):
-    """Which training sets to make, and in which shapes."""
-
-    to: list[Export] = ["sft"]
-    formats: list[Format] = ["conversational", "plain"]
 
 
 class CampaignConfig(Part):

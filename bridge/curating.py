@@ -21,7 +21,7 @@ from bridge.curate.flow import Curation
 from bridge.curate.pii import KINDS
 from bridge.curate.pii_kinds import SURE
 from bridge.curate.result import Dropped as Left
-from bridge.exporting import Dropped, Row, Sieved
+from bridge.exporting import Rejected, Row, Sieved
 from bridge.files import Reject, read_lines, write_lines
 from bridge.records import FieldValue, Record
 from bridge.results import Progressing
@@ -164,10 +164,10 @@ class BeforeExport:
         records = (_as_record(key, row, self._known.get(row.record)) for key, row in by_key.items())
         done = self._curation.run(records, bare=True)
         kept = [_as_row(by_key[record.key], record) for record in done]
-        dropped = [Dropped(by_key[case.key].record, "curated", _said(case)) for case in done.dropped]
+        rejected = [Rejected(by_key[case.key], "curated", case.step, _said(case), case.score) for case in done.dropped]
         self._findings += [finding.to_dict() for finding in done.findings]
         after = [counts.to_dict() for counts in done.counts]
-        return Sieved(kept, dropped, {"before_push": self._before_push, "before_export": after})
+        return Sieved(kept, rejected, {"curate": {"before_push": self._before_push, "before_export": after}})
 
     def write(self, folder: Path) -> None:
         """Write what a person should look at in the rows of this export."""
@@ -176,7 +176,7 @@ class BeforeExport:
 
 def _as_record(key: str, row: Row, record: Record | None) -> Record:
     texts: dict[str, FieldValue] = {"prompt": row.prompt}
-    texts |= {"completion": row.completion} if row.kind == "sft" else {"chosen": row.chosen, "rejected": row.rejected}
+    texts |= row.answers()
     return Record(key, texts, record.suggestions if record else (), record.metadata if record else {})
 
 
@@ -194,4 +194,4 @@ def _as_row(row: Row, record: Record) -> Row:
 
 def _said(case: Left) -> str:
     score = "" if case.score is None else f" ({case.score:g})"
-    return f"{case.step}: {case.rule}{score}" + (f", like {case.kept}" if case.kept else "")
+    return f"{case.rule}{score}" + (f", like {case.kept}" if case.kept else "")

@@ -135,8 +135,8 @@ def test_everything_can_be_said(path: Path) -> None:
         ),
         (
             "template: rating",
-            "template: rating\nexports:\n  to:\n    - sft\n    - kto",
-            "campaign.yaml:9: exports.to.1: 'kto' is not 'sft' or 'dpo'",
+            "template: rating\nexports:\n  to:\n    - sft\n    - rlhf",
+            "campaign.yaml:9: exports.to.1: 'rlhf' is not 'sft', 'dpo', 'kto' or 'reward'",
         ),
         ("template: rating", "template: rating\nproject: Twice", "campaign.yaml:6: 'project' stands twice"),
         ("template: rating", "template: &t rating\nproject: *t", "campaign.yaml:6: YAML aliases"),
@@ -202,7 +202,7 @@ def test_whatever_stands_in_a_key_is_right_or_an_error_in_our_words(path: Path, 
 
 
 def test_all_problems_of_the_file_are_told(path: Path) -> None:
-    reason = problem(path, BASE.replace("Sums", "''").replace("memory", "no") + "mergs: 1\nexports: {to: kto}\n")
+    reason = problem(path, BASE.replace("Sums", "''").replace("memory", "no") + "mergs: 1\nexports: {to: rlhf}\n")
     assert reason.split("\n  ") == [
         "campaign.yaml:1: project: the text is empty",
         "campaign.yaml:3: server.kind: true or false where a text is expected",

@@ -26,7 +26,7 @@ from bridge.cli.campaign import campaign_options
 from bridge.config import CampaignConfig, load_config
 from bridge.exporting.formats import FORMATS, metadata
 from bridge.exporting.reasons import REASONS
-from bridge.exporting.rows import Row
+from bridge.exporting.row import Row
 from bridge.files import Reject
 from bridge.keys import save_key
 from bridge.merging import Merged, Problem, check_answers
@@ -359,7 +359,7 @@ class TestFormats:
 
     @pytest.mark.parametrize("kind", sorted(FORMATS))
     def test_training_rows(self, kind: Any) -> None:
-        for name, write in FORMATS[kind].items():
+        for name, shape in FORMATS[kind].items():
             (line,) = lines_of(f"{kind}.{name}")
             row = Row(
                 "geo-1",
@@ -371,7 +371,7 @@ class TestFormats:
                 source=line["metadata"]["source"],
                 annotators=("a-06fad7435e78",),
             )
-            assert write(row, metadata(row, load_template("review"))) == line
+            assert shape.write(row, metadata(row, load_template("review"))) == line
 
 
 # -- links

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from bridge.cli.output import json_option, progress, refuse_overwriting, report,
 if TYPE_CHECKING:
     from bridge.annotations import Annotation
     from bridge.exporting import ExportResult
-    from bridge.merging import Doubt, Merged, MergeResult
+    from bridge.merging import Doubt, Merged, MergeResult, Problem
     from bridge.records import Record
     from bridge.templates import TaskTemplate
 
@@ -124,13 +125,14 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
             "",
             f"{adjudication['questions']:,} questions of {adjudication['records']:,} records were adjudicated",
         ]
+    lines += _model_lines(result.rule.get("questions", {}))
     lines += warning_lines(result.warnings)
     if result.problems:
         lines += [
             "",
             f"{len(result.problems):,} answers are wrong or missing (see {path.with_name('problems.jsonl')}):",
         ]
-        lines += [f"  {p.record}: {p.reason}" for p in result.problems[:3]]
+        lines += [f"  {p.record}: {p.reason}" if p.record else f"  {p.reason}" for p in result.problems[:3]]
     summary = {
         "file": str(path),
         "records": len(result.kept),
@@ -139,9 +141,21 @@ def merge(annotations_file: str | None, out: str | None, folder: str, as_json: b
         "dropped": dict(sorted(Counter(case.reason for case in result.dropped).items())),
         "problems": len(result.problems),
         "adjudication": adjudication,
+        "rule": result.rule,
         "warnings": [warning.to_dict() for warning in result.warnings],
     }
     report(summary, lines, as_json=as_json, partial=any(p.kind == "invalid" for p in result.problems))
+
+
+def _model_lines(questions: Mapping[str, Any]) -> Iterator[str]:
+    """What became of each question that a model was asked for."""
+    for name, told in questions.items():
+        if told["used"]:
+            left_out = {who for part in (told, *told.get("labels", {}).values()) for who in part.get("left_out", ())}
+            without = f", without the answers of {', '.join(sorted(left_out))}" if left_out else ""
+            yield f"\n{name}: merged by Dawid-Skene{without}; {told['changed']:,} answers are not those of the majority"
+        else:
+            yield f"\n{name}: merged by majority, since Dawid-Skene is not to be trusted here: {', '.join(told['why'])}"
 
 
 def warning_lines(warnings: Iterable[Doubt]) -> list[str]:
@@ -156,18 +170,24 @@ def warning_lines(warnings: Iterable[Doubt]) -> list[str]:
 def _merge_file(path: str, flags: dict[str, Any]) -> MergeResult:
     from bridge.merging import merge as merge_annotations
 
-    return merge_annotations(*answers_in_files(path, flags), **merge_options(flags))
+    annotations, template, records, unreadable = answers_in_files(path, flags)
+    result = merge_annotations(annotations, template, records, **merge_options(flags))
+    return replace(result, problems=[*unreadable, *result.problems])
 
 
-def answers_in_files(path: str, flags: dict[str, Any]) -> tuple[list[Annotation], TaskTemplate, list[Record] | None]:
-    """What a command needs that works on answers without a campaign: annotations, template, and records if named."""
+def answers_in_files(
+    path: str, flags: dict[str, Any]
+) -> tuple[list[Annotation], TaskTemplate, list[Record] | None, list[Problem]]:
+    """What a command needs that works on answers without a campaign: annotations, template, records if named, and what
+    is wrong with lines that are no annotations."""
     from bridge.reading import read_records
     from bridge.templates import load_template
 
     template = load_template(_needed(flags, "set__template", "--template"))
     records = flags["set__records__path"]
     known = list(_reader(records, template, flags, read_records)) if records else None
-    return _read_annotations(path), template, known
+    annotations, unreadable = _read_annotations(path)
+    return annotations, template, known, unreadable
 
 
 def merge_options(flags: dict[str, Any]) -> dict[str, Any]:
@@ -190,10 +210,28 @@ def _needed(flags: dict[str, Any], name: str, flag: str) -> str:
     return str(flags[name])
 
 
-def _read_annotations(path: str) -> list[Annotation]:
+def _read_annotations(path: str) -> tuple[list[Annotation], list[Problem]]:
+    """The answers of a file, and what is wrong with lines that hold none. Where no line does, it is another file."""
     from bridge.annotations import Annotation
+    from bridge.errors import InputError, ValueRejected
+    from bridge.files import Reject, read_lines
+    from bridge.merging import Problem
 
-    return _read_objects(path, Annotation.from_dict)
+    found, problems = [], []
+    for number, line in read_lines(path):
+        if isinstance(line, Reject):
+            problems.append(Problem("", "", "", None, f"line {number}: {line.reason}", line.remedy))
+            continue
+        try:
+            found.append(Annotation.from_dict(line))
+        except ValueRejected as error:
+            record, who = (name if isinstance(name := line.get(key), str) else "" for key in ("record", "annotator"))
+            reason = f"line {number}: {error.reason}"
+            problems.append(Problem(record, who, "", line.get("answers"), reason, error.remedy))
+    if problems and not found:
+        first = problems[0]
+        raise InputError(f"{path}: no line is an annotation; {first.reason}", remedy=first.remedy)
+    return found, problems
 
 
 def _read_objects(path: str, parse: Any) -> list[Any]:
@@ -212,10 +250,14 @@ def _read_objects(path: str, parse: Any) -> list[Any]:
 
 
 @click.command()
-@click.option("--to", "kinds", multiple=True, type=click.Choice(["sft", "dpo"]), help="Training set, several times.")
 @click.option(
-    "--format", "formats", multiple=True, type=click.Choice(["conversational", "plain"]), help="Shape of rows."
+    "--to",
+    "kinds",
+    multiple=True,
+    type=click.Choice(["sft", "dpo", "kto", "reward"]),
+    help="Training set, several times.",
 )
+@click.option("--format", "formats", multiple=True, help="Shape of rows, several times; a wrong name lists all.")
 @click.option("--merged", type=click.Path(), help="merged.jsonl, instead of a campaign.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder to write; by default out/.")
 @campaign_options
@@ -250,7 +292,8 @@ def export(
             lines.append(f"      0 rows: see {result.manifest}")
         lines += [f"{file.rows:>7,} rows  {file.path}" for file in result.files]
         lines += [f"{count:>7,} dropped: {reason}" for reason, count in result.counts.items()]
-        lines += curate_lines(result.curated.get("before_export", ()), result.manifest.with_name("pii.export.jsonl"))
+        done = result.told.get("curate", {}).get("before_export", ())
+        lines += curate_lines(done, result.manifest.with_name("pii.export.jsonl"))
     summary = [_summary(result) for result in results]
     report({"exports": summary}, lines, as_json=as_json, partial=not all(result.kept for result in results))
 
@@ -261,7 +304,8 @@ def _summary(result: ExportResult) -> dict[str, Any]:
         "rows": result.kept,
         "files": {str(file.path): file.rows for file in result.files},
         "dropped": result.counts,
-        "curate": result.curated,
+        "rejected": len(result.rejected),
+        **result.told,
     }
 
 

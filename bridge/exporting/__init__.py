@@ -1,20 +1,26 @@
 """From merged answers to training files, with a reason for every record that yields no row."""
 
 from bridge.exporting.formats import FORMATS
+from bridge.exporting.plan import Sieve, Sieved, Splitter
 from bridge.exporting.reasons import REASONS, Dropped
-from bridge.exporting.rows import Row, RowsResult, training_rows
-from bridge.exporting.write import ExportedFile, ExportResult, Sieve, Sieved, export, export_all
+from bridge.exporting.row import KINDS, Kind, Rejected, Row, RowsResult
+from bridge.exporting.rows import training_rows
+from bridge.exporting.write import ExportedFile, ExportResult, export, export_all
 
 __all__ = [
     "FORMATS",
+    "KINDS",
     "REASONS",
     "Dropped",
     "ExportResult",
     "ExportedFile",
+    "Kind",
+    "Rejected",
     "Row",
     "RowsResult",
     "Sieve",
     "Sieved",
+    "Splitter",
     "export",
     "export_all",
     "training_rows",

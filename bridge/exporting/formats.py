@@ -10,10 +10,11 @@ A format that cannot express a row raises :class:`~bridge.errors.ValueRejected`,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 from bridge.errors import ValueRejected
-from bridge.exporting.rows import Kind, Row
+from bridge.exporting.row import Kind, Row
 from bridge.records import Message
 from bridge.templates import TaskTemplate
 
@@ -26,7 +27,8 @@ def metadata(row: Row, template: TaskTemplate) -> dict[str, str | int]:
 
     >>> from bridge.templates import load_template
     >>> metadata(Row("r1", "sft", [], source="use: response", annotators=("ann", "bo")), load_template("rating"))
-    {'record': 'r1', 'source': 'use: response', 'annotators': 'ann, bo', 'people': 2, 'template': 'rating'}
+    {'record': 'r1', 'source': 'use: response', 'annotators': 'ann, bo', 'people': 2, 'template': 'rating',
+     'model': '', 'licence': ''}
     """
     return {
         "record": row.record,
@@ -34,6 +36,8 @@ def metadata(row: Row, template: TaskTemplate) -> dict[str, str | int]:
         "annotators": ", ".join(row.annotators),
         "people": len(row.annotators),
         "template": template.name,
+        "model": row.model,
+        "licence": row.licence,
     }
 
 
@@ -103,8 +107,26 @@ def _plain_prompt(row: Row) -> str:
     return row.prompt[0]["content"]
 
 
-FORMATS: dict[Kind, dict[str, Callable[[Row, Metadata], Line]]] = {
-    "sft": {"conversational": sft_conversational, "plain": sft_plain},
-    "dpo": {"conversational": dpo_conversational, "plain": dpo_plain},
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A shape of rows.
+
+    Args:
+        write: a row and its metadata as a line.
+        takes: which rows it is for: all, those that compare two answers, or those with a score.
+        hosted: whether the service that reads it refuses columns it does not know; then the metadata stand in a file
+            beside the rows, line by line.
+    """
+
+    write: Callable[[Row, Metadata], Line]
+    takes: Literal["all", "pairs", "scores"] = "all"
+    hosted: bool = False
+
+
+FORMATS: dict[Kind, dict[str, Format]] = {
+    "sft": {"conversational": Format(sft_conversational), "plain": Format(sft_plain)},
+    "dpo": {"conversational": Format(dpo_conversational), "plain": Format(dpo_plain)},
+    "kto": {},
+    "reward": {},
 }
-"""Kind of training set to format name to function."""
+"""Kind of training set to format name to format."""

@@ -25,6 +25,8 @@ REASONS = {
     "condition": "the answers do not let the record through",
     "unanswered": "nobody answered a question that the row needs",
     "curated": "a step of `curate.before_export` dropped it",
+    "gated": "a gate stopped all of its rows",
+    "straddles": "its prompt is like prompts of several splits, so it would leak from one to the other",
     "multi_turn": "the format has no place for several messages",
 }
 """Code to meaning. Where several are true of a record, it is counted under the first."""

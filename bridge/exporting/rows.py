@@ -8,59 +8,19 @@ of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple, TypeAlias
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from bridge.errors import ExportError, ValueRejected
 from bridge.exporting.preferences import preference
-from bridge.exporting.reasons import REASONS, Dropped, NoRow, count_reasons, tie
+from bridge.exporting.reasons import REASONS, Dropped, NoRow, tie
+from bridge.exporting.row import KINDS, Kind, Row, RowsResult
 from bridge.merging.merged import Merged, MergedAnswer
 from bridge.merging.settle import adjudicators, voices
 from bridge.questions import Bounds, Condition, Conditions, LabelQuestion, RankingQuestion, TextQuestion, holds
 from bridge.records import ROLES, Message, Record, answer_text, text_of
 from bridge.templates import DpoSource, SftSource, TaskTemplate, Training
 from bridge.text import same_text
-
-Kind: TypeAlias = Literal["sft", "dpo"]
-KINDS: tuple[Kind, ...] = ("sft", "dpo")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One training example, before it has a format.
-
-    Args:
-        record: key of the record.
-        kind: ``sft`` (with ``completion``) or ``dpo`` (with ``chosen`` and ``rejected``).
-        prompt: the messages that come before.
-        source: the rule of the template that made the row.
-        annotators: pseudonyms of the people whose answers stand behind it, sorted.
-        margin: for a preference, (votes for it - votes against it) / votes, where there was a vote.
-        adjudicated: those questions behind it that people did not agree on, and who settled each.
-    """
-
-    record: str
-    kind: Kind
-    prompt: list[Message]
-    completion: str = ""
-    chosen: str = ""
-    rejected: str = ""
-    source: str = ""
-    annotators: tuple[str, ...] = ()
-    margin: float | None = None
-    adjudicated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RowsResult:
-    """Rows sorted by record key, and the records that yield none."""
-
-    kept: list[Row] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
-
-    def counts(self) -> dict[str, int]:
-        """Reason to number of records, in the order of :data:`REASONS`."""
-        return count_reasons(self.dropped)
 
 
 def training_rows(
@@ -142,6 +102,7 @@ class _Case:
         self._answers = merged.answers
         self._questions = {question.name: question for question in template.questions}
         self._originals = template.prefilled(record)
+        self._origin = origin(record)
         self._prompts = {
             question.prefill: question.name
             for question in template.questions
@@ -174,7 +135,8 @@ class _Case:
         self._require(source.when)
         rows = self._sft(source) if isinstance(source, SftSource) else self._dpo(source)
         settled = self._settled(source)
-        return [replace(row, adjudicated=settled) for row in rows] if settled else rows
+        model, licence, root = self._origin
+        return [replace(row, adjudicated=settled, model=model, licence=licence, root=root) for row in rows]
 
     def _settled(self, source: SftSource | DpoSource) -> dict[str, tuple[str, ...]]:
         """Which of the questions that a rule looks at were adjudicated, and by whom."""
@@ -312,6 +274,27 @@ class _Case:
         if not text:
             raise NoRow("no_answer_turn" if isinstance(value, list) else "blank", name)
         return text
+
+
+class Origin(NamedTuple):
+    """What a record's metadata say of where it comes from; empty where they do not say."""
+
+    model: str
+    licence: str
+    root: str
+
+
+def origin(record: Record) -> Origin:
+    """Where a record comes from.
+
+    >>> origin(Record("r1", {}, metadata={"model_name": "m-7b", "license": "MIT", "pages": 3}))
+    Origin(model='m-7b', licence='MIT', root='')
+    """
+
+    def first(*keys: str) -> str:
+        return next((text.strip() for key in keys if isinstance(text := record.metadata.get(key), str)), "")
+
+    return Origin(first("model", "model_name"), first("licence", "license"), first("root_id"))
 
 
 class _Text(NamedTuple):

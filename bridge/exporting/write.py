@@ -3,29 +3,37 @@
 ::
 
     DIR/sft.conversational.jsonl    the rows, one file per format
-    DIR/sft.plain.jsonl
+    DIR/sft.plain.parquet           the same as Parquet, where it is wanted
     DIR/sft.dropped.jsonl           {record, reason, text, format}: records without a row
+    DIR/sft.rejects.jsonl           rows that curation or a gate stopped, with the rule, what it found, and the row
     DIR/sft.manifest.json           hashes and counts of all files, and where each row comes from
 
-The same input gives the same bytes: rows are sorted by record key, and nothing holds a time.
+    DIR/sft.plain/train.jsonl       the rows of a split, where the set has splits
+    DIR/sft.plain-parquet/train.parquet
+
+The same input gives the same bytes: rows are sorted by record key, and nothing holds a time. The files take the places
+of those of an earlier export all at once (:mod:`bridge.exporting.staging`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from bridge import __version__
 from bridge.annotations import Annotation, newest
-from bridge.errors import ExportError, UsageError, ValueRejected
-from bridge.exporting.formats import FORMATS, Line, metadata
+from bridge.errors import ExportError, UsageError
+from bridge.exporting.formats import FORMATS, Line
+from bridge.exporting.plan import Plan, Sieve, Splitter, plan_all
 from bridge.exporting.reasons import Dropped, count_reasons
-from bridge.exporting.rows import Kind, Row, RowsResult, training_rows
-from bridge.files import remove, write_lines, write_text
+from bridge.exporting.row import KINDS, Kind, Rejected
+from bridge.exporting.staging import staged
+from bridge.files import write_lines, write_text
 from bridge.merging.doubt import Doubt
 from bridge.merging.merged import Merged
 from bridge.records import Record, canonical_json
@@ -33,37 +41,21 @@ from bridge.templates import TaskTemplate
 
 MANIFEST_VERSION = 1
 
+Container: TypeAlias = Literal["jsonl", "parquet"]
+
 Revisions: TypeAlias = dict[tuple[str, str], int]
 """Record and annotator to the revision of that person's answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
-    """One file of rows: its format, how many rows it holds, and the SHA-256 of its bytes."""
+    """One file of rows: its format, its split (or nothing), how many rows it holds, and the SHA-256 of its bytes."""
 
     path: Path
     format: str
     rows: int
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sieved:
-    """Rows after curation.
-
-    Args:
-        kept: the rows that go on, in their order; their texts may be others.
-        dropped: each row that does not, with the reason ``curated``.
-        told: what was done, for the manifest.
-    """
-
-    kept: list[Row]
-    dropped: list[Dropped] = field(default_factory=list)
-    told: dict[str, Any] = field(default_factory=dict)
-
-
-Sieve: TypeAlias = "Callable[[list[Row]], Sieved]"
-"""What becomes of training rows before they are written."""
+    split: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +69,8 @@ class ExportResult:
         records: number of records that yielded them.
         dropped: records without a row, in all formats or in one.
         counts: reason to number of records without any row.
-        curated: what curation did with the rows.
+        rejected: rows that were made and then stopped, by curation or a gate.
+        told: what those steps did: the name of a step to what it says.
     """
 
     files: list[ExportedFile]
@@ -86,7 +79,8 @@ class ExportResult:
     records: int
     dropped: list[Dropped] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
-    curated: dict[str, Any] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 def export(
@@ -97,47 +91,14 @@ def export(
     out_dir: str | Path,
     formats: Sequence[str] = ("conversational", "plain"),
     annotations: Iterable[Annotation] | None = None,
-    *,
-    merge_rule: Mapping[str, Any] | None = None,
-    warnings: Iterable[Doubt] = (),
-    adjudications: Iterable[Annotation] = (),
+    **settings: Any,
 ) -> ExportResult:
-    """Write the training set of one kind to a folder.
-
-    Everything is worked out before anything is written; each file appears in one step, and the manifest last, so that
-    after a crash its hashes tell whether the files are those that it names. A format that can express no row gets no
-    file. Files that an earlier export of this kind left there are replaced, or removed where this one has none: the
-    folder never holds rows that its manifest does not name. After an error that names no file, it is as it was.
-
-    Args:
-        kind: ``sft`` or ``dpo``.
-        records: what was judged.
-        merged: what people said about it.
-        template: the task, which says how answers become rows.
-        out_dir: the folder; it is made where it does not exist.
-        formats: names from :data:`bridge.exporting.formats.FORMATS`.
-        annotations: the answers behind it, where they are at hand: the manifest then names their revisions.
-        merge_rule: how the answers were merged (:attr:`bridge.merging.MergeResult.rule`), for the manifest.
-        warnings: what makes them less sure than they look (:attr:`bridge.merging.MergeResult.warnings`), likewise.
-        adjudications: the answers of those who decided what people did not agree on, for their revisions.
+    """Write the training set of one kind to a folder: :func:`export_all` for one.
 
     Raises:
-        UsageError: a kind or format that does not exist.
-        ExportError: the template has no rule for such rows, or no record yields one.
-        StoreError: the folder cannot be written.
+        UsageError, ExportError, StoreError: as :func:`export_all`.
     """
-    return export_all(
-        [kind],
-        records,
-        merged,
-        template,
-        out_dir,
-        formats,
-        annotations,
-        merge_rule=merge_rule,
-        warnings=warnings,
-        adjudications=adjudications,
-    )[0]
+    return export_all([kind], records, merged, template, out_dir, formats, annotations, **settings)[0]
 
 
 def export_all(
@@ -149,97 +110,126 @@ def export_all(
     formats: Sequence[str] = ("conversational", "plain"),
     annotations: Iterable[Annotation] | None = None,
     *,
+    files: Sequence[Container] = ("jsonl",),
     merge_rule: Mapping[str, Any] | None = None,
     warnings: Iterable[Doubt] = (),
     adjudications: Iterable[Annotation] = (),
-    curate: Sieve | None = None,
+    sieves: Sequence[Sieve] = (),
+    split: Splitter | None = None,
+    seed: int = 0,
+    origin: Mapping[str, Any] | None = None,
 ) -> list[ExportResult]:
-    """Write the training sets of several kinds to a folder, as :func:`export` does; if all are empty, write nothing.
+    """Write the training sets of several kinds to a folder; if all are empty, write nothing.
 
-    One of several may be empty: its result has no files, and its manifest says so. ``curate`` gets the rows of each
-    kind before they are put into formats.
+    Everything is worked out before anything is written, and a crash leaves the folder as it was, or lets the next
+    export finish. A format that can express no row gets no file. Files that an earlier export of these kinds left
+    there are replaced, or removed where this one has none: the folder never holds rows that its manifest does not
+    name. One of several kinds may be empty: its result has no files, and its manifest says so.
+
+    Args:
+        kinds: ``sft``, ``dpo``, ``kto`` or ``reward``.
+        records: what was judged.
+        merged: what people said about it.
+        template: the task, which says how answers become rows.
+        out_dir: the folder; it is made where it does not exist.
+        formats: names from :data:`bridge.exporting.formats.FORMATS`; each kind takes those that it has.
+        annotations: the answers behind it, where they are at hand: the manifest then names their revisions.
+        files: ``jsonl``, ``parquet``, or both.
+        merge_rule: how the answers were merged (:attr:`bridge.merging.MergeResult.rule`), for the manifest.
+        warnings: what makes them less sure than they look (:attr:`bridge.merging.MergeResult.warnings`), likewise.
+        adjudications: the answers of those who decided what people did not agree on, for their revisions.
+        sieves: what the rows go through before they are put into formats.
+        split: gives rows their splits.
+        seed: decides the order of rows whose neighbours must not be of one prompt.
+        origin: where the answers come from, for the manifest.
 
     Raises:
-        UsageError, ExportError, StoreError: as :func:`export`.
+        UsageError: a kind, format or sort of file that does not exist.
+        ExportError: the template has no rule for such rows, or no record yields one.
+        StoreError: the folder cannot be written.
     """
-    records, merged = list(records), list(merged)
-    plans = [_plan(kind, records, merged, template, formats, curate) for kind in dict.fromkeys(kinds)]
-    if not plans:
-        raise UsageError("no kind of training set was named", remedy=f"use one or more of {', '.join(FORMATS)}")
+    if not kinds:
+        raise UsageError("no kind of training set was named", remedy=f"use one or more of {', '.join(KINDS)}")
+    if not files or not {"jsonl", "parquet"}.issuperset(files):
+        raise UsageError("rows are written as jsonl, parquet, or both", remedy="name one or both of them")
+    plans = plan_all(kinds, records, merged, template, formats, sieves=sieves, split=split, seed=seed)
     if not any(any(plan.lines.values()) for plan in plans):
         raise _empty(plans[0])
-    told = {"merge": dict(merge_rule or {}), "warnings": [warning.to_dict() for warning in warnings]}
+    told: dict[str, Any] = {"origin": dict(origin)} if origin else {}
+    told |= {"merge": dict(merge_rule or {}), "warnings": [warning.to_dict() for warning in warnings]}
     revisions = None if annotations is None else _revisions(annotations)
     decided = _revisions(adjudications)
-    return [_write(plan, template, Path(out_dir), revisions, decided, told) for plan in plans]
+    folder = Path(out_dir)
+    with staged(folder, [path for plan in plans for path in _there(folder, plan.kind)]) as stage:
+        results = [_write(plan, template, stage, list(files), revisions, decided, told) for plan in plans]
+    return [_moved(result, stage, folder) for result in results]
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A training set that was worked out and not yet written."""
+def place(kind: str, shape: str, split: str = "", container: Container = "jsonl") -> Path:
+    """Where the rows of a format and split stand in the folder of an export.
 
-    kind: Kind
-    rows: RowsResult
-    lines: dict[str, dict[int, Line]]
-    dropped: list[Dropped]
-    curated: dict[str, Any]
-
-
-def _plan(
-    kind: Kind,
-    records: Iterable[Record],
-    merged: Iterable[Merged],
-    template: TaskTemplate,
-    formats: Sequence[str],
-    curate: Sieve | None,
-) -> _Plan:
-    if kind not in FORMATS:
-        raise UsageError(f"{kind!r:.60} is no kind of training set", remedy=f"use one of {', '.join(FORMATS)}")
-    unknown = [name for name in formats if name not in FORMATS[kind]]
-    if unknown or not formats:
-        raise UsageError(
-            f"{unknown[0]!r:.60} is no format for {kind} rows" if unknown else "no format was named",
-            remedy=f"use one or more of {', '.join(FORMATS[kind])}",
-        )
-    rows = training_rows(kind, records, merged, template)
-    sieved = curate(rows.kept) if curate else Sieved(rows.kept)
-    rows, some = _without(rows, sieved)
-    lines, dropped = _format(kind, rows.kept, template, list(dict.fromkeys(formats)))
-    return _Plan(kind, rows, lines, [*rows.dropped, *some, *dropped], sieved.told)
+    >>> place("sft", "plain").as_posix(), place("sft", "plain", "train", "parquet").as_posix()
+    ('sft.plain.jsonl', 'sft.plain-parquet/train.parquet')
+    """
+    if not split:
+        return Path(f"{kind}.{shape}.{container}")
+    return Path(f"{kind}.{shape}" + ("-parquet" if container == "parquet" else "")) / f"{split}.{container}"
 
 
-def _without(rows: RowsResult, sieved: Sieved) -> tuple[RowsResult, list[Dropped]]:
-    """The rows that curation left, and its cases of records that have other rows still."""
-    left = {row.record for row in sieved.kept}
-    gone = {case.record: case for case in reversed(sieved.dropped) if case.record not in left}
-    some = [case for case in sieved.dropped if gone.get(case.record) is not case]
-    dropped = sorted([*rows.dropped, *gone.values()], key=lambda case: case.record)
-    return RowsResult(sieved.kept, dropped), some
+def sidecar(kind: str, shape: str, split: str = "") -> Path:
+    """Where the metadata of rows stand that go to a service which refuses columns it does not know.
+
+    >>> sidecar("sft", "openai").as_posix(), sidecar("sft", "openai", "train").as_posix()
+    ('sft.openai.metadata.jsonl', 'sft.openai-metadata/train.jsonl')
+    """
+    return Path(f"{kind}.{shape}-metadata", f"{split}.jsonl") if split else Path(f"{kind}.{shape}.metadata.jsonl")
+
+
+def _there(folder: Path, kind: Kind) -> Iterator[Path]:
+    """The files of a kind that an earlier export left in a folder."""
+    for name in FORMATS[kind]:
+        for pattern in ("{}.jsonl", "{}.parquet", "{}.metadata.jsonl", "{}/*.jsonl", "{}-parquet/*.parquet"):
+            yield from (path.relative_to(folder) for path in folder.glob(pattern.format(f"{kind}.{name}")))
+        yield from (path.relative_to(folder) for path in folder.glob(f"{kind}.{name}-metadata/*.jsonl"))
+    yield from (path.relative_to(folder) for path in folder.glob(f"{kind}.rejects.jsonl"))
+
+
+def _moved(result: ExportResult, stage: Path, folder: Path) -> ExportResult:
+    """The result, with the places that its files have now."""
+    files = [replace(file, path=folder / file.path.relative_to(stage)) for file in result.files]
+    return replace(result, files=files, manifest=folder / result.manifest.relative_to(stage))
 
 
 def _write(
-    plan: _Plan,
+    plan: Plan,
     template: TaskTemplate,
     folder: Path,
+    containers: Sequence[Container],
     revisions: Revisions | None,
     decided: Revisions,
     told: Mapping[str, Any],
 ) -> ExportResult:
-    kind, dropped = plan.kind, plan.dropped
-    files = []
-    for name, numbered in plan.lines.items():
-        path = folder / f"{kind}.{name}.jsonl"
-        if numbered:
-            write_lines(path, numbered.values())
-            files.append(ExportedFile(path, name, len(numbered), _sha256(path)))
-        else:
-            remove(path)
-    for name in FORMATS[kind].keys() - plan.lines.keys():
-        remove(folder / f"{kind}.{name}.jsonl")
-    dropped_path = folder / f"{kind}.dropped.jsonl"
-    write_lines(dropped_path, [case.to_dict() for case in dropped])
-    counts = plan.rows.counts()
-    yielding = len({row.record for row in plan.rows.kept})
+    kind = plan.kind
+    parts = _parts(plan)
+    files: list[ExportedFile] = []
+    extra: list[Path] = []
+    for (name, split), indices in parts.items():
+        lines = [plan.lines[name][index] for index in indices]
+        if FORMATS[kind][name].hosted:
+            extra.append(sidecar(kind, name, split))
+            _write_jsonl(folder / extra[-1], [line["metadata"] for line in lines])
+            lines = [{key: value for key, value in line.items() if key != "metadata"} for line in lines]
+        for container in ("jsonl",) if FORMATS[kind][name].hosted else containers:
+            path = folder / place(kind, name, split, container)
+            (_write_parquet if container == "parquet" else _write_jsonl)(path, lines)
+            files.append(ExportedFile(path, name, len(lines), _sha256(path), split))
+    cases: dict[str, Sequence[Mapping[str, Any]]] = {f"{kind}.dropped.jsonl": [one.to_dict() for one in plan.dropped]}
+    if plan.rejected:
+        cases[f"{kind}.rejects.jsonl"] = [one.to_dict() for one in plan.rejected]
+    for file_name, found in cases.items():
+        write_lines(folder / file_name, found)
+    counts = count_reasons(case for case in plan.dropped if not case.format)
+    yielding = len({row.record for row in plan.rows})
     head = {
         "manifest": MANIFEST_VERSION,
         "kind": kind,
@@ -250,19 +240,42 @@ def _write(
             "sha256": hashlib.sha256(canonical_json(template.model_dump(mode="json"))).hexdigest(),
         },
         **told,
-        **({"curate": plan.curated} if plan.curated else {}),
+        **plan.told,
         "records": {"kept": yielding, "dropped": counts},
-        "files": {file.path.name: _describe(file, dropped) for file in files}
-        | {dropped_path.name: {"rows": len(dropped), "sha256": _sha256(dropped_path)}},
+        "files": {file.path.relative_to(folder).as_posix(): _describe(file, plan.dropped) for file in files}
+        | {path.as_posix(): {"sha256": _sha256(folder / path)} for path in extra}
+        | {name: {"rows": len(found), "sha256": _sha256(folder / name)} for name, found in cases.items()},
     }
     manifest = folder / f"{kind}.manifest.json"
-    write_text(manifest, _manifest(head, _trace(plan.rows.kept, plan.lines, revisions, decided)))
-    return ExportResult(files, manifest, len(plan.rows.kept), yielding, dropped, counts, plan.curated)
+    write_text(manifest, _manifest(head, _trace(plan, parts, revisions, decided)))
+    return ExportResult(files, manifest, len(plan.rows), yielding, plan.dropped, counts, plan.rejected, dict(plan.told))
+
+
+def _parts(plan: Plan) -> dict[tuple[str, str], list[int]]:
+    """Format and split to the rows that stand there, in their order; only where there are any."""
+    parts: dict[tuple[str, str], list[int]] = {}
+    for name, numbered in plan.lines.items():
+        for index in numbered:
+            parts.setdefault((name, plan.rows[index].split), []).append(index)
+    return parts
+
+
+def _write_jsonl(path: Path, lines: Sequence[Line]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_lines(path, lines)
+
+
+def _write_parquet(path: Path, lines: Sequence[Line]) -> None:
+    from bridge.exporting.parquet import write_parquet  # it loads pyarrow, which JSON Lines do not need
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_parquet(path, lines)
 
 
 def _describe(file: ExportedFile, dropped: Iterable[Dropped]) -> dict[str, Any]:
     missing = count_reasons(case for case in dropped if case.format == file.format)
-    return {"format": file.format, "rows": file.rows, "dropped": missing, "sha256": file.sha256}
+    split = {"split": file.split} if file.split else {}
+    return {"format": file.format, **split, "rows": file.rows, "dropped": missing, "sha256": file.sha256}
 
 
 def _manifest(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -271,30 +284,16 @@ def _manifest(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str
     return f'{json.dumps(head, ensure_ascii=False, indent=1)[:-2]},\n "rows": [\n  {traced}\n ]\n}}\n'
 
 
-def _format(
-    kind: Kind, rows: Sequence[Row], template: TaskTemplate, formats: Sequence[str]
-) -> tuple[dict[str, dict[int, Line]], list[Dropped]]:
-    """Format name to (index of a row to its line), and the records whose rows a format cannot express."""
-    lines: dict[str, dict[int, Line]] = {}
-    dropped: dict[tuple[str, str], Dropped] = {}
-    for name in formats:
-        lines[name] = {}
-        for index, row in enumerate(rows):
-            try:
-                lines[name][index] = FORMATS[kind][name](row, metadata(row, template))
-            except ValueRejected as error:
-                text = f"{error.reason}; {error.remedy}"
-                dropped.setdefault((name, row.record), Dropped(row.record, "multi_turn", text, name))
-    return lines, list(dropped.values())
-
-
-def _empty(plan: _Plan) -> ExportError:
-    counts = ", ".join(f"{reason}: {count:,}" for reason, count in count_reasons(plan.dropped).items())
+def _empty(plan: Plan) -> ExportError:
+    gates = Counter(case.rule for case in plan.rejected if case.reason == "gated")
+    found = count_reasons(plan.dropped) | dict(sorted(gates.items()))
+    counts = ", ".join(f"{reason}: {count:,}" for reason, count in found.items())
     remedies = {
         "not_merged": "let people answer, then pull and merge",
         "multi_turn": "use the format 'conversational'",
         "unknown_record": "give the file of records that these answers belong to",
         "curated": "see what curate.before_export asks for",
+        "gated": "see what these gates are for in docs/formats.md; `exports.gates` switches them",
     }
     reasons = {case.reason for case in plan.dropped}
     remedy = next((remedies[reason] for reason in remedies if reason in reasons), "collect more answers")
@@ -307,31 +306,42 @@ def _revisions(annotations: Iterable[Annotation]) -> Revisions:
 
 
 def _trace(
-    rows: Sequence[Row], lines: Mapping[str, Mapping[int, Line]], revisions: Revisions | None, decided: Revisions
-) -> list[dict[str, Any]]:
+    plan: Plan, parts: Mapping[tuple[str, str], list[int]], revisions: Revisions | None, decided: Revisions
+) -> Iterator[dict[str, Any]]:
     """Where each row comes from: its line in every file, record, rule, people and the revisions of their answers."""
-    places = {name: {index: line for line, index in enumerate(numbered, 1)} for name, numbered in lines.items()}
-    traced = []
-    for index, row in enumerate(rows):
-        trace: dict[str, Any] = {
-            "lines": {name: place[index] for name, place in places.items() if index in place},
-            "record": row.record,
-            "source": row.source,
-            "annotators": list(row.annotators),
-        }
+    lines: list[dict[str, int]] = [{} for _ in plan.rows]
+    for (name, _), indices in parts.items():
+        for line, index in enumerate(indices, 1):
+            lines[index][name] = line
+    for place, row in zip(lines, plan.rows, strict=True):
+        records = (row.record, *row.others)
+        trace: dict[str, Any] = {"lines": place}
+        if row.split:
+            trace["split"] = row.split
+        trace["record"] = row.record
+        if row.others:
+            trace["others"] = list(row.others)
+        trace |= {"source": row.source, "annotators": list(row.annotators)}
         if revisions is not None:
-            trace["revisions"] = {
-                who: revisions[row.record, who] for who in row.annotators if (row.record, who) in revisions
-            }
+            known = [
+                (who, [revisions[key, who] for key in records if (key, who) in revisions]) for who in row.annotators
+            ]
+            trace["revisions"] = {who: found[0] if len(found) == 1 else found for who, found in known if found}
         if row.margin is not None:
             trace["margin"] = row.margin
+        trace |= {name: value for name, value in (("model", row.model), ("licence", row.licence)) if value}
         if row.adjudicated:
             trace["adjudicated"] = {
                 name: {who: decided.get((row.record, who)) for who in people}
                 for name, people in row.adjudicated.items()
             }
-        traced.append(trace)
-    return traced
+        yield trace
+
+
+def _all(revisions: Revisions, records: Sequence[str], who: str) -> int | list[int] | None:
+    """The revision of somebody's answer; of a row made from several records, those of all answers."""
+    found = [revisions[key, who] for key in records if (key, who) in revisions]
+    return found if len(found) > 1 else found[0] if found else None
 
 
 def _sha256(path: Path) -> str:

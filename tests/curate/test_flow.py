@@ -138,7 +138,7 @@ class TestPersonalData:
         campaign.push()
         folder.approve(campaign, {"a": "Ask bo@mail.example, who knows."})
         (result,) = campaign.export(["sft"])
-        assert counts(result.curated["before_export"], "pii")["why"] == {"email": 2}
+        assert counts(result.told["curate"]["before_export"], "pii")["why"] == {"email": 2}
         assert {line["key"] for line in folder.lines("pii.export.jsonl")} == {"a", "b"}
         assert "bo@mail.example" in (folder.path / "out" / "sft.plain.jsonl").read_text()
 

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.errors import ValueRejected
 from bridge.exporting.formats import FORMATS, metadata
-from bridge.exporting.rows import Kind, Row
+from bridge.exporting.row import Kind, Row
 from bridge.files import write_lines
 from bridge.templates import load_template
 
@@ -28,7 +28,7 @@ def row(kind: Kind, prompt: list[dict[str, str]]) -> Row:
 
 def line(kind: Kind, name: str, prompt: list[dict[str, str]]) -> dict[str, Any]:
     one = row(kind, prompt)
-    return FORMATS[kind][name](one, metadata(one, load_template("preference")))
+    return FORMATS[kind][name].write(one, metadata(one, load_template("preference")))
 
 
 @pytest.mark.parametrize("name", ["conversational", "plain"])
@@ -50,12 +50,8 @@ def test_a_plain_prompt_has_no_place_for_several_messages(kind: Kind) -> None:
     assert "conversational" in caught.value.remedy
 
 
-def test_every_kind_has_the_same_formats() -> None:
-    assert list(FORMATS["sft"]) == list(FORMATS["dpo"]) == ["conversational", "plain"]
-
-
 def test_metadata_is_text_and_numbers_under_the_same_names() -> None:
     for one in (row("sft", [USER]), row("dpo", MORE), Row("r", "sft", [])):
         data = metadata(one, load_template("rating"))
-        assert list(data) == ["record", "source", "annotators", "people", "template"]
+        assert list(data) == ["record", "source", "annotators", "people", "template", "model", "licence"]
         assert {type(value) for value in data.values()} == {str, int}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.annotations import Annotation
 from bridge.errors import ExportError
 from bridge.exporting import REASONS, Row, RowsResult, training_rows
-from bridge.exporting.rows import Kind
+from bridge.exporting.row import Kind
 from bridge.merging import Merged, merge
 from bridge.questions import Bounds
 from bridge.records import Record

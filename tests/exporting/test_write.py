@@ -255,7 +255,7 @@ def test_no_kind_at_all_is_wrong_usage(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "formats", "reason"),
     [
-        ("kto", ["plain"], "'kto' is no kind"),
+        ("rlhf", ["plain"], "'rlhf' is no kind"),
         ("sft", ["alpaca"], "'alpaca' is no format"),
         ("sft", ["../plain"], "'../plain' is no format"),
         ("sft", [], "no format was named"),
@@ -279,7 +279,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         write(tmp_path / "out")
 
 
-def test_an_old_file_that_cannot_be_removed_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "sft.plain.jsonl").mkdir()
-    with pytest.raises(StoreError, match=r"sft\.plain\.jsonl: cannot be removed"):
-        write(tmp_path, formats=["conversational"])
+    with pytest.raises(StoreError, match="cannot be written: Is a directory"):
+        write(tmp_path, formats=["plain"])

@@ -1,0 +1,167 @@
+"""A training set worked out and not yet written: rows are made, sieved, put into splits, and given formats.
+
+::
+
+    merged answers ─▶ rows ─▶ sieves (curation, gates) ─▶ splits ─▶ lines of each format
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from bridge.errors import UsageError, ValueRejected
+from bridge.exporting.formats import FORMATS, Line, metadata
+from bridge.exporting.reasons import Dropped
+from bridge.exporting.row import KINDS, Kind, Rejected, Row, RowsResult
+from bridge.exporting.rows import training_rows
+from bridge.merging.merged import Merged
+from bridge.records import Record
+from bridge.templates import TaskTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Sieved:
+    """Rows after one more step.
+
+    Args:
+        kept: the rows that go on, in their order; their texts may be others.
+        rejected: each row that does not, and why.
+        told: what was done, for the manifest: the name of the step to what it says.
+    """
+
+    kept: list[Row]
+    rejected: list[Rejected] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+Sieve: TypeAlias = Callable[[list[Row]], Sieved]
+"""What becomes of the rows of one training set before they are written."""
+
+Splitter: TypeAlias = Callable[[Mapping[Kind, list[Row]]], Mapping[Kind, Sieved]]
+"""Gives the rows of all training sets their splits, at once, so that a prompt is on one side in all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A training set that was worked out and not yet written.
+
+    Args:
+        kind: what it is for.
+        rows: all rows, in the order of the files.
+        lines: format to index of a row to its line.
+        dropped: records without a row, in all formats (``format`` is empty) or in one.
+        rejected: rows that were made and then stopped.
+        told: what the steps did, for the manifest.
+    """
+
+    kind: Kind
+    rows: list[Row]
+    lines: dict[str, dict[int, Line]]
+    dropped: list[Dropped]
+    rejected: list[Rejected]
+    told: dict[str, Any]
+
+
+def plan_all(
+    kinds: Sequence[Kind],
+    records: Iterable[Record],
+    merged: Iterable[Merged],
+    template: TaskTemplate,
+    formats: Sequence[str],
+    *,
+    sieves: Sequence[Sieve] = (),
+    split: Splitter | None = None,
+    seed: int = 0,
+) -> list[Plan]:
+    """Work out the training sets of several kinds.
+
+    Args:
+        kinds: what is to be made; of several that are the same, one is.
+        records: what was judged.
+        merged: what people said about it.
+        template: the task, which says how answers become rows.
+        formats: the shapes that are wanted; each kind takes those that it has.
+        sieves: what every set goes through, in this order.
+        split: gives the rows their splits.
+        seed: decides the order of rows whose neighbours must not be of one prompt.
+
+    Raises:
+        UsageError: a kind or format that does not exist, or a kind that has none of the formats.
+        ExportError: the template has no rule for such rows.
+    """
+    kinds = list(dict.fromkeys(kinds))
+    wanted = {kind: _formats(kind, formats) for kind in kinds}
+    records, merged = list(records), list(merged)
+    made = {kind: training_rows(kind, records, merged, template) for kind in kinds}
+    sieved = {kind: _through(sieves, result.kept) for kind, result in made.items()}
+    if split is not None:
+        parted = split({kind: result.kept for kind, result in sieved.items()})
+        sieved = {kind: _after(sieved[kind], parted[kind]) for kind in kinds}
+    return [_plan(kind, made[kind], sieved[kind], template, wanted[kind], seed) for kind in kinds]
+
+
+def _plan(
+    kind: Kind, made: RowsResult, sieved: Sieved, template: TaskTemplate, formats: Sequence[str], seed: int
+) -> Plan:
+    # A trainer for KTO compares neighbours of the file: rows of one prompt must not stand side by side.
+    rows = sorted(sieved.kept, key=lambda row: _lot(row, seed)) if kind == "kto" else sieved.kept
+    lines, missing = _format(kind, rows, template, formats)
+    left = {row.record for row in rows}
+    gone = {case.row.record: case for case in reversed(sieved.rejected) if case.row.record not in left}
+    stopped = [Dropped(record, case.reason, f"{case.rule}: {case.text}") for record, case in gone.items()]
+    dropped = sorted([*made.dropped, *stopped], key=lambda case: case.record)
+    return Plan(kind, rows, lines, [*dropped, *missing], sieved.rejected, sieved.told)
+
+
+def _through(sieves: Sequence[Sieve], rows: list[Row]) -> Sieved:
+    so_far = Sieved(rows)
+    for sieve in sieves:
+        so_far = _after(so_far, sieve(so_far.kept))
+    return so_far
+
+
+def _after(before: Sieved, step: Sieved) -> Sieved:
+    return Sieved(step.kept, [*before.rejected, *step.rejected], {**before.told, **step.told})
+
+
+def _lot(row: Row, seed: int) -> bytes:
+    drawn = "\0".join((str(seed), row.record, row.source, row.completion))
+    return hashlib.sha256(drawn.encode()).digest()
+
+
+def _formats(kind: Kind, names: Sequence[str]) -> list[str]:
+    if kind not in FORMATS:
+        raise UsageError(f"{kind!r:.60} is no kind of training set", remedy=f"use one of {', '.join(KINDS)}")
+    known = {name for formats in FORMATS.values() for name in formats}
+    strangers = [name for name in names if name not in known]
+    wanted = [name for name in dict.fromkeys(names) if name in FORMATS[kind]]
+    if strangers or not wanted:
+        wrong = (
+            f"{(strangers or list(names))[0]!r:.60} is no format for {kind} rows" if names else "no format was named"
+        )
+        raise UsageError(wrong, remedy=f"use one or more of {', '.join(FORMATS[kind])}")
+    return wanted
+
+
+def _format(
+    kind: Kind, rows: Sequence[Row], template: TaskTemplate, formats: Sequence[str]
+) -> tuple[dict[str, dict[int, Line]], list[Dropped]]:
+    """Format to (index of a row to its line), and the records whose rows a format cannot express."""
+    lines: dict[str, dict[int, Line]] = {}
+    dropped: dict[tuple[str, str], Dropped] = {}
+    told = [metadata(row, template) for row in rows]
+    for name in formats:
+        shape = FORMATS[kind][name]
+        lines[name] = {}
+        for index, row in enumerate(rows):
+            if shape.takes != "all" and row.is_pair != (shape.takes == "pairs"):
+                continue
+            try:
+                lines[name][index] = shape.write(row, told[index])
+            except ValueRejected as error:
+                text = f"{error.reason}; {error.remedy}"
+                dropped.setdefault((name, row.record), Dropped(row.record, "multi_turn", text, name))
+    return lines, list(dropped.values())
