@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,7 @@ from bridge.cli.files import answers_in_files, merge_options, warning_lines
 from bridge.cli.output import report, table
 
 if TYPE_CHECKING:
+    from bridge.merging import Problem
     from bridge.merging.agreement import Agreement
 
 SHOWN = 50
@@ -32,14 +33,21 @@ def agreement(annotations_file: str | None, folder: str, as_json: bool, **flags:
       annobridge agreement --template review --annotations annotations.jsonl --records records.jsonl
     """
     names: Mapping[str, str] = {}
+    unreadable: Sequence[Problem] = ()
     if annotations_file:
         from bridge.merging.agreement import agreement as measure
 
-        found = measure(*answers_in_files(annotations_file, flags), labels=merge_options(flags)["labels"])
+        annotations, template, records, unreadable = answers_in_files(annotations_file, flags)
+        found = measure(annotations, template, records, labels=merge_options(flags)["labels"])
     else:
         with opened(folder, flags, quiet=as_json) as campaign:
             found, names = campaign.agreement(), campaign.people()
-    report(found.to_dict(), _lines(found, names), as_json=as_json)
+    lines = _lines(found, names)
+    if unreadable:
+        lines += ["", f"{len(unreadable):,} lines of {annotations_file} are no answers:"]
+        lines += [f"  {problem.reason}" for problem in unreadable[:3]]
+    summary = {**found.to_dict(), "problems": [problem.to_dict() for problem in unreadable]}
+    report(summary, lines, as_json=as_json, partial=bool(unreadable))
 
 
 def _lines(found: Agreement, names: Mapping[str, str]) -> list[str]:

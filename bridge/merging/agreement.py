@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bridge.annotations import Annotation, newest
@@ -20,12 +20,11 @@ from bridge.merging.audits import (
     position_bias,
 )
 from bridge.merging.compared import Given
-from bridge.merging.dawid_skene import Votes
 from bridge.merging.doubt import Doubt
 from bridge.merging.measures import Measured, QuestionAgreement, measure
 from bridge.merging.raters import Rater, figures, raters
-from bridge.merging.suspects import suspects
 from bridge.merging.validate import check_answers, why_not
+from bridge.merging.warned import suspected
 from bridge.questions import Question, RatingQuestion, SpanQuestion
 from bridge.records import Record
 from bridge.templates import TaskTemplate
@@ -168,37 +167,9 @@ def _doubts(question: Question, measured: Measured, times: Mapping[tuple[str, st
     """What is doubtful about a question and about those who answered it."""
     doubts = question_doubts(measured.agreement)
     if measured.units is not None:
-        doubts += [
-            replace(doubt, question=question.name)
-            for doubt in suspects(_light(measured.units.votes))
-            if not (isinstance(question, RatingQuestion) and doubt.kind == "copied_answers" and _differ(doubt))
-        ]
+        doubts += suspected(question, measured.units)
     if any(doubt.kind == "chance_level" for doubt in doubts):
         return doubts  # where nobody agrees with anybody, nobody stands out
     steps = question.max - question.min if isinstance(question, RatingQuestion) else 0
     doubts += at_chance(question.name, measured.compared)
     return doubts + drift(question.name, measured.agreement.kind, measured.compared, times, steps)
-
-
-def _differ(doubt: Doubt) -> bool:
-    """Whether two people who seem to copy gave different answers at all. A copy has no differences; two with the same
-    idea of a scale may only agree more than others do, who lean to one of its ends."""
-    return bool(doubt.evidence["same"] < doubt.evidence["common"])
-
-
-_CELLS = 20_000_000
-
-
-def _light(votes: Votes) -> Votes:
-    """As many of the items as a table of all their different answers has room for."""
-    most = _CELLS // max(len(votes.labels), 1)
-    if len(votes.items) <= most:
-        return votes
-    kept = votes.item < most
-    return replace(
-        votes,
-        items=votes.items[:most],
-        item=votes.item[kept],
-        annotator=votes.annotator[kept],
-        label=votes.label[kept],
-    )

@@ -19,6 +19,7 @@ from bridge.merging.doubt import Doubt
 from bridge.merging.intervals import STRICT, at_least, difference
 from bridge.merging.measures import QuestionAgreement
 from bridge.merging.raters import followed
+from bridge.merging.warned import alone
 
 SOME_AGREEMENT = 0.3
 """An alpha that nobody calls good, but that chance does not reach. Where the interval has room for both, more answers
@@ -49,20 +50,8 @@ def question_doubts(found: QuestionAgreement) -> list[Doubt]:
     >>> [doubt.kind for doubt in question_doubts(QuestionAgreement("label", "label", 5, 0, 5, annotators=1))]
     ['single_annotator']
     """
-    if found.annotators == 1:
-        return [
-            Doubt(
-                "single_annotator",
-                f"one person gave all {found.answers:,} answers, so nothing is known of agreement",
-                "have a second person answer a part of the records",
-                found.question,
-                evidence={"answers": found.answers},
-            )
-        ]
-    if not found.shared:
-        means = f"{found.annotators} people answered, but no record has two answers, so nothing is known of agreement"
-        remedy = "have some records answered twice: annotators_per_record in campaign.yaml"
-        return [Doubt("one_answer_only", means, remedy, found.question)] if found.answers else []
+    if doubts := alone(found.question, found.answers, found.annotators, found.shared):
+        return doubts
     name = "alpha_ordinal" if found.kind == "rating" else "alpha_nominal"
     alpha = found.coefficients.get(name)
     if alpha is None:

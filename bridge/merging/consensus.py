@@ -147,6 +147,7 @@ def merge(
         for key, group in groupby(newest(annotations), key=lambda annotation: annotation.record)
     ]
     modelled = _model(template, cases, rule, result)
+    _warn(template, cases, result)
     for case in cases:
         merged = {}
         for question in template.questions:
@@ -223,6 +224,18 @@ def _model(
         result.warnings.extend(said.doubts)
         result.rule.setdefault("questions", {})[question.name] = said.report
     return found
+
+
+def _warn(template: TaskTemplate, cases: list[_Case], result: MergeResult) -> None:
+    """Add what is doubtful about the answers themselves, and has not been said by a model."""
+    if not any(case.people for case in cases):
+        return
+    from bridge.merging.warned import warned  # it loads numpy
+
+    for question in template.questions:
+        name = question.name
+        given = [(case.key, who, of[name]) for case in cases for who, of in case.people.items() if name in of]
+        result.warnings.extend(doubt for doubt in warned(question, given) if doubt not in result.warnings)
 
 
 def _merge_question(

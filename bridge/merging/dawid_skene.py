@@ -12,7 +12,7 @@ moderately good, and no chance is ever zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -111,6 +111,27 @@ def votes(answers: Iterable[tuple[str, str, str]], labels: Sequence[str]) -> Vot
     annotator = rank[person]
     by_item = np.lexsort((annotator, item))
     return Votes(items, [people[n] for n in order], list(labels), item[by_item], annotator[by_item], label[by_item])
+
+
+def without(votes: Votes, people: Collection[str]) -> Votes:
+    """The answers of everybody else; items that nobody else answered are left out too.
+
+    >>> both = votes([("i1", "ann", "yes"), ("i1", "bo", "no"), ("i2", "bo", "no")], ["yes", "no"])
+    >>> rest = without(both, {"bo"})
+    >>> rest.items, rest.annotators, rest.item.tolist(), rest.label.tolist()
+    (['i1'], ['ann'], [0], [0])
+    """
+    stays = np.array([name not in people for name in votes.annotators], dtype=bool)
+    kept = stays[votes.annotator]
+    items, item = np.unique(votes.item[kept], return_inverse=True)
+    return Votes(
+        [votes.items[n] for n in items],
+        [name for name in votes.annotators if name not in people],
+        votes.labels,
+        item.astype(np.int64),
+        (np.cumsum(stays) - 1)[votes.annotator[kept]].astype(np.int64),
+        votes.label[kept],
+    )
 
 
 def _numbers(column: Sequence[str], number: dict[str, int]) -> Ints:

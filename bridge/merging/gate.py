@@ -3,7 +3,8 @@
 A model learns from the answers alone, so it can be wrong without any sign in its own figures. It is used only where
 
 - there is enough to learn from: items, answers to each, annotators, answers of each annotator with each label;
-- nobody who always says the same, or copies, gave a large share of the answers (:mod:`bridge.merging.suspects`);
+- nobody always says the same, or copies (:mod:`bridge.merging.suspects`). Few such people do not close the gate: the
+  model does not get their answers (:func:`set_aside`), and everything here is asked of the rest;
 - hardly anybody is worse than chance by the model: where it takes many people to say the opposite of what they mean,
   it may as well have taken the wrong side;
 - people differ enough, and have said enough, to be told apart: answers that were left out are predicted no worse by a
@@ -23,7 +24,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bridge.merging.dawid_skene import Fit, Floats, Ints, Votes, dawid_skene
+from bridge.merging.dawid_skene import Fit, Floats, Ints, Votes, dawid_skene, without
 from bridge.merging.doubt import Doubt
 from bridge.merging.rivals import hard_items, knowing_who, one_coin, part
 from bridge.merging.suspects import suspects
@@ -32,7 +33,8 @@ ITEMS, ANSWERS_PER_ITEM, ANNOTATORS, ANSWERS_PER_LABEL = 100, 2, 3, 5
 """The least of each; of answers, the mean over items, and over annotators and labels."""
 
 SUSPECT = 0.1
-"""The share of all answers from which on constant and copying people matter: one person of ten who answer an item."""
+"""The share of all answers from which on those of constant and copying people are too many to do without: one person of
+ten who answer an item. The majority, which the model is compared with, has them all."""
 
 CONTRARY = 0.2
 """The share of all answers that may come from people who are worse than chance by the model."""
@@ -54,16 +56,41 @@ ENOUGH = 200_000
 def gate(votes: Votes) -> list[Doubt]:
     """Why Dawid-Skene is not to be used on these answers, each failed condition with its figures; empty if it is.
 
+    Args:
+        votes: the answers that the model would learn from (:func:`set_aside`).
+
     >>> from bridge.merging.dawid_skene import votes
     >>> crowd = [(f"i{n:03}", f"p{m}", "no" if n % 9 == m else "yes") for n in range(99) for m in range(3)]
     >>> [doubt.means for doubt in gate(votes(crowd, ["yes", "no"]))]
     ['99 items have answers, too few to learn from: 100 are needed']
     """
-    doubts = [*_too_little(votes), *_suspicious(votes)]
+    doubts = [*_too_little(votes), *suspects(votes)]
     if doubts:
         return doubts
     fit = dawid_skene(votes)
     return [*_contrary(votes, fit), *_contradicted(votes, fit)]
+
+
+def set_aside(votes: Votes) -> tuple[Votes, tuple[str, ...]]:
+    """The answers without those of people who always say the same or copy, and who these are.
+
+    Of two who copy neither counts: nobody knows who was first. Where such people gave a tenth of all answers or more,
+    nobody is set aside, and the gate does not hold.
+
+    >>> from bridge.merging.dawid_skene import votes
+    >>> crowd = [(f"i{n:02}", f"p{m:02}", "yn"[n % 2 == (n % m > 0)]) for n in range(60) for m in range(3, 15)]
+    >>> lazy = [(f"i{n:02}", "zed", "y") for n in range(60)]
+    >>> set_aside(votes(crowd + lazy, ["y", "n"]))[1]
+    ('zed',)
+    """
+    named: set[str] = set()
+    rest = votes
+    while found := suspects(rest):
+        named.update(name for doubt in found for name in doubt.annotators)
+        rest = without(votes, named)
+        if len(votes.label) - len(rest.label) >= SUSPECT * len(votes.label):
+            return votes, ()
+    return rest, tuple(sorted(named))
 
 
 def _too_little(votes: Votes) -> Iterator[Doubt]:
@@ -101,15 +128,6 @@ def _too_little(votes: Votes) -> Iterator[Doubt]:
                 "needed": ANSWERS_PER_LABEL,
             },
         )
-
-
-def _suspicious(votes: Votes) -> list[Doubt]:
-    """All doubts about people, if together these gave a share of answers that matters."""
-    doubts = suspects(votes)
-    named = {name for doubt in doubts for name in doubt.annotators}
-    given = np.bincount(votes.annotator, minlength=len(votes.annotators))
-    theirs = sum(int(count) for name, count in zip(votes.annotators, given, strict=True) if name in named)
-    return doubts if theirs >= SUSPECT * len(votes.label) else []
 
 
 def _contrary(votes: Votes, fit: Fit) -> Iterator[Doubt]:

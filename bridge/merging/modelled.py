@@ -31,9 +31,11 @@ class Modelled:
     """What a model says of one question.
 
     Args:
-        answers: record to merged answer; empty where the gate does not hold.
-        doubts: why the gate does not hold; where it does, whose answers are doubtful all the same.
-        report: for the manifest: whether it was used, and how many answers it changed against the majority.
+        answers: record to merged answer; empty where the gate does not hold, and without records of which the model
+            has no answer.
+        doubts: why the gate does not hold.
+        report: for the manifest: whether it was used, how many answers it changed against the majority, and whose
+            answers it did not get.
     """
 
     answers: dict[str, MergedAnswer] = field(default_factory=dict)
@@ -59,11 +61,13 @@ def model_labels(question: LabelQuestion, given: Mapping[str, Answers], rule: Ru
         rule: how the majority is found, for the comparison.
     """
     from bridge.merging.dawid_skene import dawid_skene, votes
-    from bridge.merging.gate import gate
-    from bridge.merging.suspects import suspects
+    from bridge.merging.gate import gate, set_aside
 
-    cast = votes(
-        ((record, who, label) for record, answers in given.items() for who, label in answers.items()), question.values
+    cast, left_out = set_aside(
+        votes(
+            ((record, who, label) for record, answers in given.items() for who, label in answers.items()),
+            question.values,
+        )
     )
     if doubts := gate(cast):
         return _refused(question.name, doubts)
@@ -74,9 +78,7 @@ def model_labels(question: LabelQuestion, given: Mapping[str, Answers], rule: Ru
         majority = merge_label(question, given[record], rule)
         merged[record] = _likeliest(given[record], dict(zip(cast.labels, shares, strict=True)), majority)
         changed += majority.outcome == "agreed" and majority.value != merged[record].value
-    # Few such people do not mislead a model that knows each of them, but nobody should have to look for them.
-    named = [replace(doubt, question=question.name) for doubt in suspects(cast)]
-    return Modelled(merged, named, _report(fit, changed))
+    return Modelled(merged, [], {**_report(fit, changed), "left_out": list(left_out)})
 
 
 def _likeliest(answers: Answers, shares: Mapping[str, float], majority: MergedAnswer) -> MergedAnswer:
@@ -93,14 +95,15 @@ def _likeliest(answers: Answers, shares: Mapping[str, float], majority: MergedAn
 def model_spans(question: SpanQuestion, given: Mapping[str, Answers], texts: Mapping[str, str], rule: Rule) -> Modelled:
     """Spans of the tokens that lie inside a passage more likely than not, for each label by itself.
 
-    Records whose text is not known are merged by votes.
+    Records are merged by votes whose text is not known, or which only people answered that are set aside.
     """
     from bridge.merging.dawid_skene import dawid_skene, votes
-    from bridge.merging.gate import gate
+    from bridge.merging.gate import gate, set_aside
 
     places = {record: tokens(texts[record]) for record in given if record in texts}
     inside: dict[str, dict[str, list[int]]] = {record: {} for record in places}
     margins = dict.fromkeys(places, 1.0)
+    by_votes = given.keys() - places.keys()
     reports: dict[str, Any] = {}
     for label in question.values:
         marks = {
@@ -109,7 +112,7 @@ def model_spans(question: SpanQuestion, given: Mapping[str, Answers], texts: Map
         }
         if not any(marked for people in marks.values() for marked in people.values()):
             continue
-        cast = votes(
+        everything = votes(
             (
                 (f"{index:09} {record}", who, _INSIDE if index in marked else _OUTSIDE)
                 for record, people in marks.items()
@@ -118,6 +121,7 @@ def model_spans(question: SpanQuestion, given: Mapping[str, Answers], texts: Map
             ),
             [_OUTSIDE, _INSIDE],
         )
+        cast, left_out = set_aside(everything)
         if doubts := gate(cast):
             return _refused(question.name, doubts)
         fit = dawid_skene(cast)
@@ -126,21 +130,22 @@ def model_spans(question: SpanQuestion, given: Mapping[str, Answers], texts: Map
                 number, _, record = token.partition(" ")
                 inside[record].setdefault(label, []).append(int(number))
                 margins[record] = min(margins[record], round(2 * share - 1, DIGITS))
-        reports[label] = _report(fit, 0)
+        by_votes |= places.keys() - {item.partition(" ")[2] for item in cast.items}
+        reports[label] = {**_report(fit, 0), "left_out": list(left_out)}
     merged: dict[str, MergedAnswer] = {}
     changed = 0
     for record, people in given.items():
         majority = merge_span(question, people, rule, texts.get(record))
-        if record in places:
-            value = []
-            for label, chosen in inside[record].items():
-                whose = [marked_tokens(spans, label, places[record]) for spans in people.values()]
-                value += rebuilt(label, sorted(chosen), places[record], whose)
-            marked = sum(bool(spans) for spans in people.values())
-            merged[record] = outcome(people, value, marked=marked, margin=margins[record])
-            changed += majority.outcome == "agreed" and majority.value != merged[record].value
-        else:
+        if record in by_votes:
             merged[record] = majority
+            continue
+        value = []
+        for label, chosen in inside[record].items():
+            whose = [marked_tokens(spans, label, places[record]) for spans in people.values()]
+            value += rebuilt(label, sorted(chosen), places[record], whose)
+        marked = sum(bool(spans) for spans in people.values())
+        merged[record] = outcome(people, value, marked=marked, margin=margins[record])
+        changed += majority.outcome == "agreed" and majority.value != merged[record].value
     return Modelled(merged, [], {"used": True, "changed": changed, "labels": reports})
 
 

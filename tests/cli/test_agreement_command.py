@@ -68,7 +68,7 @@ class TestFiles:
         answers = [Annotation(f"r{n}", "ann", answers={"label": "correct"}) for n in range(3)]
         done = run("agreement", "--template", "label", *written(answers))
         assert "none: one person answered" in done.out
-        assert "warning: label: one person gave all 3 answers" in done.out
+        assert "warning: label: one person gave all answers (3)" in done.out
 
     def test_spans_need_the_records(self) -> None:
         record = {"prompt": "?", "response": "one two three"}

@@ -530,21 +530,37 @@ def test_wrong_answers_make_a_merge_partial(campaign: Path) -> None:
     assert (result.code, result.json["problems"], result.json["partial"]) == (3, 1, True)
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("{broken", "a.jsonl:2: not valid JSON"),
-        ("[]", "a.jsonl:2: a list where an object is expected"),
-        ("{}", "a.jsonl:2: record: missing"),
-        ('{"record": "r", "annotator": 5}', "a.jsonl:2: annotator: 5 has the wrong type"),
-        ('{"record": "r", "annotator": "a", "status": "done"}', "a.jsonl:2: status: 'done' is unknown"),
-    ],
-)
-def test_a_damaged_line_of_annotations_is_named(folder: Path, line: str, reason: str) -> None:
+DAMAGED = [
+    ("{broken", "not valid JSON"),
+    ("[]", "a list where an object is expected"),
+    ("{}", "record: missing"),
+    ('{"record": "r", "answers": {"rating": 3}}', "annotator: missing"),
+    ('{"record": "r", "annotator": 5}', "annotator: 5 has the wrong type"),
+    ('{"record": "r", "annotator": "a", "status": "done"}', "status: 'done' is unknown"),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), DAMAGED)
+def test_a_line_that_is_no_annotation_is_put_aside_with_its_reason(folder: Path, line: str, reason: str) -> None:
     (folder / "a.jsonl").write_text('{"record": "r", "annotator": "a", "answers": {"rating": 3}}\n' + line + "\n")
+    flags = ("--template", "rating", "--annotations", "a.jsonl", "--json")
+    merged = run("merge", *flags)
+    assert (merged.code, merged.json["partial"], merged.json["problems"]) == (3, True, 1)
+    assert merged.json["outcomes"] == {"rating": {"agreed": 1}}
+    problem = json.loads((folder / "problems.jsonl").read_text())
+    assert problem["reason"].startswith(f"line 2: {reason}")
+    assert problem["remedy"]
+    measured = run("agreement", *flags)
+    assert (measured.code, measured.json["problems"]) == (3, [problem])
+    assert reason in run("agreement", *flags[:-1]).out
+
+
+@pytest.mark.parametrize(("line", "reason"), DAMAGED)
+def test_a_file_without_any_annotation_is_another_file(folder: Path, line: str, reason: str) -> None:
+    (folder / "a.jsonl").write_text(line + "\n")
     result = run("merge", "--template", "rating", "--annotations", "a.jsonl", "--json")
     assert result.code == 1
-    assert result.json["error"]["reason"].startswith(reason)
+    assert result.json["error"]["reason"].startswith(f"a.jsonl: no line is an annotation; line 1: {reason}")
     assert not (folder / "merged.jsonl").exists()
 
 
