@@ -523,7 +523,7 @@ end:
 
 /* ---- pairs whose token_set_ratio may reach a cut (ratios.py) ---- */
 
-enum { LETTERS = 40, WORDS = 64, BLOCKS = 64 };
+enum { LETTERS = 48, BLOCKS = 256 };
 
 /* Texts by length, as different words in order. */
 typedef struct {
@@ -534,149 +534,208 @@ typedef struct {
 } Side;
 
 typedef struct {
-    int16_t letters[LETTERS];
-    uint16_t words[WORDS];
-} Profile;
-
-typedef struct {
-    const int64_t *word_starts;
-    const int32_t *letters; /* of all words, as numbers from 0 on */
+    const int64_t *starts; /* where each word begins in */
+    const int32_t *letters; /* those of all words, as numbers from 1 on; 0 is a space */
     const uint8_t *kinds; /* the bin of each of these */
-    uint64_t *masks; /* BLOCKS for each letter: where it stands in the shorter text */
-    int32_t *left, *right; /* what only one side has */
-} Letters;
+} Words;
 
-static Profile *profiles(const Side *side, const Letters *l) {
-    Profile *made = calloc((size_t)side->count + 1, sizeof(Profile));
-    for (int64_t i = 0; made && i < side->count; i++)
-        for (int64_t k = side->starts[i]; k < side->starts[i + 1]; k++) {
-            int32_t word = side->words[k];
-            int64_t length = l->word_starts[word + 1] - l->word_starts[word];
-            uint16_t *weight = &made[i].words[word % WORDS];
-            *weight = (uint16_t)(*weight + length + 1 > UINT16_MAX ? UINT16_MAX : *weight + length + 1);
-            for (int64_t at = l->word_starts[word]; at < l->word_starts[word + 1]; at++) {
-                int16_t *letter = &made[i].letters[l->kinds[l->letters[at]]];
-                *letter = (int16_t)(*letter + (*letter < INT16_MAX));
-            }
+/* One text to which items are compared: its different words, each followed by a space. */
+typedef struct {
+    int64_t number, length, blocks; /* of 64 letters */
+    int64_t *of_word; /* the number of the last text that had a word, + 1 */
+    int32_t *place; /* and where it stands in that text */
+    uint64_t *masks; /* for each letter, where it stands: `blocks` numbers */
+    uint64_t alive[BLOCKS]; /* where words stand that the item has not */
+} Text;
+
+/* Counts of letters in a few bins, up to 255, so that many are compared at once. */
+static void count_letters(const Side *side, int64_t text, const Words *words, uint8_t *counts) {
+    memset(counts, 0, LETTERS);
+    for (int64_t k = side->starts[text]; k < side->starts[text + 1]; k++)
+        for (int64_t at = words->starts[side->words[k]]; at < words->starts[side->words[k] + 1]; at++) {
+            uint8_t *count = &counts[words->kinds[words->letters[at] - 1]];
+            *count = (uint8_t)(*count + (*count < UINT8_MAX));
         }
-    return made;
 }
 
-/* The words of a side that the other one has not, joined with spaces (number -1 + 1 = 0). */
-static int64_t only(const Side *side, int64_t text, const int64_t *mark, int64_t other, const Letters *l, int32_t *out) {
-    int64_t length = 0;
-    for (int64_t k = side->starts[text]; k < side->starts[text + 1]; k++) {
-        int32_t word = side->words[k];
-        if (mark[word] == other) continue;
-        if (length) out[length++] = 0;
-        for (int64_t at = l->word_starts[word]; at < l->word_starts[word + 1]; at++) out[length++] = l->letters[at] + 1;
+static inline int32_t apart(const uint8_t *a, const uint8_t *b) {
+    int32_t sum = 0;
+    for (int k = 0; k < LETTERS; k++) sum += a[k] > b[k] ? a[k] - b[k] : b[k] - a[k];
+    return sum;
+}
+
+static inline int64_t ones_in(uint64_t x) {
+    x -= (x >> 1) & 0x5555555555555555ULL;
+    x = (x & 0x3333333333333333ULL) + ((x >> 2) & 0x3333333333333333ULL);
+    return (int64_t)((((x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL) * 0x0101010101010101ULL) >> 56);
+}
+
+static inline int has(const Text *text, int32_t word) { return text->of_word[word] == text->number + 1; }
+
+/* The length of a word and the space behind it. */
+static inline int64_t length_of(const Words *words, int32_t word) {
+    return words->starts[word + 1] - words->starts[word] + 1;
+}
+
+static void kill(Text *text, int64_t from, int64_t length) {
+    for (int64_t at = from, to = from + length; at < to;) {
+        int64_t count = 64 - at % 64 < to - at ? 64 - at % 64 : to - at;
+        text->alive[at / 64] &= ~((count == 64 ? ~0ULL : (1ULL << count) - 1) << (at % 64));
+        at += count;
     }
-    return length;
 }
 
-static int64_t zeros_in(const uint64_t *state, int64_t blocks) {
-    int64_t count = 0;
-    for (int64_t b = 0; b < blocks; b++) {
-        uint64_t x = ~state[b];
-        x -= (x >> 1) & 0x5555555555555555ULL;
-        x = (x & 0x3333333333333333ULL) + ((x >> 2) & 0x3333333333333333ULL);
-        count += (int64_t)((((x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL) * 0x0101010101010101ULL) >> 56);
+/* Mark (or, if not `on`, forget) where the letters of a text stand. */
+static void mark_letters(Text *text, const Side *side, const Words *words, int on) {
+    int64_t at = 0;
+    for (int64_t k = side->starts[text->number]; k < side->starts[text->number + 1]; k++) {
+        int64_t from = words->starts[side->words[k]], to = words->starts[side->words[k] + 1];
+        for (int64_t p = from; p <= to; p++, at++) {
+            uint64_t *mask = text->masks + (p < to ? words->letters[p] : 0) * text->blocks + at / 64;
+            *mask = on ? *mask | 1ULL << (at % 64) : 0;
+        }
     }
-    return count;
 }
 
-/* Whether one becomes the other with at most so many insertions and deletions: by the length of the longest common
- * subsequence, 64 letters at a time (Hyyro, "Bit-parallel LCS-length computation revisited", 2004), as far as it must
- * be known. The shorter text has at most 64 * BLOCKS letters. */
-static int within(const int32_t *shorter, int64_t m, const int32_t *longer, int64_t n, double most, uint64_t *masks) {
-    int64_t blocks = (m + 63) / 64, j = 0;
-    int possible = (double)(n - m) <= most;
+/* Whether what only the text has becomes what only the item has with at most so many insertions and deletions: by the
+ * length of the longest common subsequence, 64 letters at a time (Hyyro, "Bit-parallel LCS-length computation
+ * revisited", 2004). After i letters of the item, a zero in the state is a letter of the text that both have.
+ *
+ * Let m and n be the lengths of both. An alignment that has used i letters of the item and j of the text costs at least
+ * i + j - 2 * common(i, j) + |(n - i) - (m - j)|, whatever follows. That is lowest at j = i + m - n: what is too much
+ * there is too much everywhere. And j further from there than `before` and `behind` is too much in any case. */
+static int rest_within(Text *text, const Side *items, int64_t item, int64_t shared, const Words *words, double most) {
+    int64_t m = text->length - shared, n = items->joined[item] + 1 - shared, stop = items->starts[item + 1];
+    int64_t before = (int64_t)(most + (double)(m - n)) / 2 + 1, behind = (int64_t)(most + (double)(n - m)) / 2 + 1;
+    int64_t i = 0, checked = 0, passed = 0, settled = 0, common = 0;
     uint64_t state[BLOCKS];
-    for (int64_t b = 0; b < blocks; b++) state[b] = ~0ULL;
-    for (int64_t i = 0; i < m; i++) masks[(int64_t)shorter[i] * BLOCKS + i / 64] |= 1ULL << (i % 64);
-    while (possible && j < n) {
-        for (int64_t end = j + 16 < n ? j + 16 : n; j < end; j++) {
-            const uint64_t *mask = masks + (int64_t)longer[j] * BLOCKS;
+    if (text->blocks > BLOCKS) return 1;
+    for (int64_t b = 0; b < text->blocks; b++) state[b] = text->alive[b] = ~0ULL;
+    for (int64_t k = items->starts[item]; k < stop; k++)
+        if (has(text, items->words[k])) kill(text, text->place[items->words[k]], length_of(words, items->words[k]));
+    for (int64_t k = items->starts[item], next = k; k < stop; k++) {
+        int32_t word = items->words[k];
+        int64_t length = length_of(words, word), even = i + m - n, first = even > before ? (even - before) / 64 : 0;
+        int64_t last = (even + length + behind + shared) / 64 + 1;
+        if (has(text, word)) continue;
+        if (last > text->blocks) last = text->blocks;
+        for (; settled < first; settled++) common += ones_in(~state[settled]);
+        for (int64_t at = words->starts[word], end = at + length; at < end; at++) {
+            const uint64_t *mask = text->masks + (at + 1 < end ? words->letters[at] : 0) * text->blocks;
             uint64_t carry = 0;
-            for (int64_t b = 0; b < blocks; b++) {
-                uint64_t x = state[b], u = x & mask[b], sum = x + u, more = sum + carry;
+            for (int64_t b = first; b < last; b++) {
+                uint64_t x = state[b], u = x & mask[b] & text->alive[b], sum = x + u, more = sum + carry;
                 carry = (sum < x) | (more < sum);
                 state[b] = more | (x - u);
             }
         }
-        /* At best every letter that is left is common too. */
-        possible = (double)(m + n - 2 * (zeros_in(state, blocks) + n - j)) <= most;
+        i += length, even += length;
+        if (even <= 0 || (i < checked + 16 && i < n)) continue;
+        checked = i;
+        /* Words that both have stand between; they are in both texts in the same order. */
+        for (; next < stop; next++) {
+            int32_t both = items->words[next];
+            if (!has(text, both)) continue;
+            if (text->place[both] > even + passed) break;
+            passed += length_of(words, both);
+        }
+        int64_t here = common, end = even + passed;
+        for (int64_t b = settled; b < end / 64; b++) here += ones_in(~state[b]);
+        if (end % 64) here += ones_in(~state[end / 64] & ((1ULL << (end % 64)) - 1));
+        if ((double)(2 * (i - here) + m - n) > most) return 0;
     }
-    for (int64_t i = 0; i < m; i++) masks[(int64_t)shorter[i] * BLOCKS + i / 64] = 0;
-    return possible;
+    return 1;
+}
+
+/* For each word the items that have it: having[starts[word]] and on. */
+static int postings_of(const Side *items, int64_t word_count, int64_t **starts, int32_t **having) {
+    int64_t *at = *starts = calloc((size_t)word_count + 3, sizeof(int64_t));
+    *having = malloc((size_t)(items->starts[items->count] + 1) * sizeof(int32_t));
+    if (!at || !*having) return -1;
+    for (int64_t k = 0; k < items->starts[items->count]; k++) at[items->words[k] + 2]++;
+    for (int64_t word = 0; word < word_count; word++) at[word + 2] += at[word + 1];
+    for (int64_t j = 0; j < items->count; j++)
+        for (int64_t k = items->starts[j]; k < items->starts[j + 1]; k++)
+            (*having)[at[items->words[k] + 1]++] = (int32_t)j;
+    return 0;
+}
+
+/* Set `shared` to the lengths of all words (with a space behind each) that the text has in common with each item. */
+static void compare_words(Text *text, const Side *texts, const Words *words, const int64_t *starts,
+                          const int32_t *having, int64_t *shared, int64_t item_count) {
+    int64_t at = 0;
+    memset(shared, 0, (size_t)item_count * sizeof(int64_t));
+    for (int64_t k = texts->starts[text->number]; k < texts->starts[text->number + 1]; k++) {
+        int32_t word = texts->words[k];
+        int64_t length = words->starts[word + 1] - words->starts[word] + 1;
+        text->of_word[word] = text->number + 1;
+        text->place[word] = (int32_t)at;
+        at += length;
+        for (int64_t p = starts[word]; p < starts[word + 1]; p++) shared[having[p]] += length;
+    }
+    text->length = at;
+    text->blocks = (at + 63) / 64;
 }
 
 /* `runs` are pairs (text * items + item, ascending) that the guard lets pass whatever their lengths. */
 int ratio_pairs(const Side *texts, const Side *items, int64_t word_count, const int64_t *word_starts,
                 const int32_t *letters, int64_t letter_count, const uint8_t *kinds, int64_t longest, const int64_t *runs,
                 int64_t run_count, double ratio, double least, Pairs **found) {
-    Letters l = {word_starts, letters, kinds, NULL, NULL, NULL};
-    l.masks = calloc((size_t)(letter_count + 1) * BLOCKS, sizeof(uint64_t));
-    l.left = malloc((size_t)(longest + 1) * sizeof(int32_t));
-    l.right = malloc((size_t)(longest + 1) * sizeof(int32_t));
-    int64_t *in_text = calloc((size_t)word_count + 1, sizeof(int64_t)), *in_item = calloc((size_t)word_count + 1, sizeof(int64_t));
-    Profile *mine = profiles(texts, &l), *theirs = profiles(items, &l);
+    Words words = {word_starts, letters, kinds};
+    Text text = {.masks = NULL};
+    int64_t most_blocks = longest / 64 + 1 < BLOCKS ? longest / 64 + 1 : BLOCKS;
+    text.masks = calloc((size_t)((letter_count + 1) * most_blocks), sizeof(uint64_t));
+    text.of_word = calloc((size_t)word_count + 1, sizeof(int64_t));
+    text.place = malloc((size_t)(word_count + 1) * sizeof(int32_t));
+    int64_t *shared = malloc((size_t)(items->count + 1) * sizeof(int64_t)), *starts = NULL;
+    int32_t *having = NULL;
+    uint8_t *theirs = malloc((size_t)(items->count + 1) * LETTERS), mine[LETTERS];
     Pairs *pairs = calloc(1, sizeof *pairs);
     double part = ratio / (2 - ratio);
-    int64_t run = 0, stamp = 0;
+    int64_t run = 0, low = 0, high = 0;
     int result = -1;
-    if (!l.masks || !l.left || !l.right || !in_text || !in_item || !mine || !theirs || !pairs) goto end;
-    for (int64_t i = 0; i < texts->count; i++) {
-        for (int64_t k = texts->starts[i]; k < texts->starts[i + 1]; k++) in_text[texts->words[k]] = i + 1;
-        for (int64_t j = 0; j < items->count; j++) {
-            int64_t pair = i * items->count + j;
-            double a = (double)texts->lengths[i], b = (double)items->lengths[j];
-            while (run < run_count && runs[run] < pair) run++;
-            if ((a < b ? a : b) < least * (a > b ? a : b) && !(run < run_count && runs[run] == pair)) continue;
-            double left = (double)texts->joined[i], right = (double)items->joined[j];
+    if (!text.masks || !text.of_word || !text.place || !shared || !theirs || !pairs) goto end;
+    if (postings_of(items, word_count, &starts, &having)) goto end;
+    for (int64_t j = 0; j < items->count; j++) count_letters(items, j, &words, theirs + j * LETTERS);
+    for (text.number = 0; text.number < texts->count; text.number++) {
+        int64_t i = text.number, from = run;
+        double length = (double)texts->lengths[i], left = (double)texts->joined[i];
+        /* Both sides are sorted by length, so the guard leaves one stretch of items, and shared runs of words. */
+        while (low < items->count && (double)items->lengths[low] < least * length) low++;
+        if (high < low) high = low;
+        while (high < items->count && length >= least * (double)items->lengths[high]) high++;
+        while (run < run_count && runs[run] < (i + 1) * items->count) run++;
+        if (low == high && run == from) continue;
+        compare_words(&text, texts, &words, starts, having, shared, items->count);
+        count_letters(texts, i, &words, mine);
+        int marked = 0;
+        for (int64_t step = low; step < high + run - from; step++) {
+            int64_t j = step < high ? step : runs[from + step - high] - i * items->count;
+            if (step >= high && low <= j && j < high) continue;
+            double right = (double)items->joined[j];
             double most = (1 - ratio) * (left + right) + 1e-6, needed = part * (left < right ? left : right) - 1e-6;
-            int32_t apart = 0, bound = 0;
-            for (int k = 0; k < WORDS; k++)
-                bound += mine[i].words[k] < theirs[j].words[k] ? mine[i].words[k] : theirs[j].words[k];
-            int close = left - right <= most && right - left <= most;
-            if (close) {
-                for (int k = 0; k < LETTERS; k++) {
-                    int32_t difference = mine[i].letters[k] - theirs[j].letters[k];
-                    apart += difference < 0 ? -difference : difference;
-                }
-                close = apart <= most;
+            if ((double)(shared[j] - 1) <= needed) {
+                if (left - right > most || right - left > most) continue;
+                if (apart(mine, theirs + j * LETTERS) > most) continue;
+                if (!marked && text.blocks <= BLOCKS) mark_letters(&text, texts, &words, 1);
+                marked = 1;
+                if (!rest_within(&text, items, j, shared[j], &words, most)) continue;
             }
-            int overflown = bound >= UINT16_MAX; /* a bin may be full, and its bound too low */
-            if (!close && !overflown && bound - 1 <= needed) continue;
-            int64_t shared = -1;
-            stamp++;
-            for (int64_t k = items->starts[j]; k < items->starts[j + 1]; k++) {
-                int32_t word = items->words[k];
-                in_item[word] = stamp;
-                if (in_text[word] == i + 1) shared += word_starts[word + 1] - word_starts[word] + 1;
-            }
-            int reached = (double)shared > needed;
-            if (!reached && close) {
-                int64_t m = only(texts, i, in_item, stamp, &l, l.left), n = only(items, j, in_text, i + 1, &l, l.right);
-                const int32_t *shorter = m < n ? l.left : l.right, *longer = m < n ? l.right : l.left;
-                int64_t short_length = m < n ? m : n, long_length = m < n ? n : m;
-                reached = short_length > 64 * BLOCKS || within(shorter, short_length, longer, long_length, most, l.masks);
-            }
-            if (!reached) continue;
             if (grow((void **)&pairs->rows, &pairs->room, pairs->count + 1, 3 * sizeof(int64_t))) goto end;
             int64_t *row = pairs->rows + 3 * pairs->count++;
             row[0] = i, row[1] = j, row[2] = 0;
         }
+        if (marked && text.blocks <= BLOCKS) mark_letters(&text, texts, &words, 0);
     }
     *found = pairs;
     result = 0;
 end:
-    free(l.masks);
-    free(l.left);
-    free(l.right);
-    free(in_text);
-    free(in_item);
-    free(mine);
+    free(text.masks);
+    free(text.of_word);
+    free(text.place);
+    free(shared);
+    free(starts);
+    free(having);
     free(theirs);
     if (result) pairs_free(pairs);
     return result;

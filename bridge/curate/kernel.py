@@ -197,8 +197,8 @@ def ratio_pairs(
     Args:
         sides: of texts and of items, sorted by length: starts, words, joined lengths, lengths.
         word_starts: where each word begins in ``letters``.
-        letters: of all words.
-        kinds: the bin of each letter.
+        letters: of all words, as numbers from 1 on.
+        kinds: the bin of each of these, up to 47.
         runs: text * items + item, of pairs that share a run of words.
         ratio: from 0 to 1.
         least: how long one must be at least, as a part of the other.

@@ -7,15 +7,17 @@ With A and B what only one side has, S what both have (all joined with spaces), 
 ``S`` against ``S + A`` and against ``S + B``, which follow from the lengths of the words, and ``S + A`` against
 ``S + B``. The insertions and deletions of the third are at least the difference of the lengths, at least the
 difference of the counts of letters, and at least a third of the difference of the counts of pairs of letters, because
-what is common cancels out. So nearly all pairs are ruled out by matrix products of such counts, and rapidfuzz decides
-the rest; what comes out is what a double loop finds.
+what is common cancels out. So nearly all pairs are ruled out by such counts: by matrix products in numpy; in the
+compiled kernel, which also knows exactly which words are common, letter by letter until A and B are too far apart.
+rapidfuzz decides the rest; what comes out is what a double loop finds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,7 +37,7 @@ Words: TypeAlias = "dict[str, None]"
 
 _WORD_BINS = 1024
 _PAIR_BINS = 512
-_LETTER_BINS = 40
+_LETTER_BINS = 48
 _MOST = 2**15 - 1
 _BLOCK = 1024
 _PAIRS = 2**15
@@ -97,11 +99,16 @@ def best_ratios(
     ...             ["Anna sold 48 clips to her friends in the month of April"])
     {0: (0, 99.09909909909909)}
     """
-    left, right = _side(texts), _side(items)
     best: dict[int, tuple[float, int]] = {}
-    if not left.texts or not right.texts:
+    right = _side(items)
+    if not right.texts:
         return {}
-    runs = _runs(texts, items, left, right, engine)
+    shared = sharing(texts, items, RUN, engine=engine)
+    # Texts that are too short or too long for every item need no look, but for shared runs of words.
+    left = _side(texts, LENGTHS * right.lengths[0] - 1, right.lengths[-1] / LENGTHS + 1, frozenset(shared[0].tolist()))
+    if not left.texts:
+        return {}
+    runs = _runs(*shared, left, right, (len(texts), len(items)))
     candidates = _compiled if kernel.wanted(engine) else _candidates
     for text, item in candidates(left, right, cut / 100, runs):
         score = fuzz.token_set_ratio(left.texts[text], right.texts[item], score_cutoff=cut)
@@ -111,21 +118,25 @@ def best_ratios(
     return {at: (-item, score) for at, (score, item) in sorted(best.items())}
 
 
-def _runs(texts: Sequence[str], items: Sequence[str], left: _Side, right: _Side, engine: Engine) -> Runs:
+def _runs(text: Counts, item: Counts, left: _Side, right: _Side, counts: tuple[int, int]) -> Runs:
     """Pairs that share a run of words, by their places in order of length, ascending."""
-    place, item_place = np.full(len(texts), -1), np.full(len(items), -1)
+    place, item_place = (np.full(count, -1) for count in counts)
     place[left.order], item_place[right.order] = np.arange(len(left.order)), np.arange(len(right.order))
-    text, item = sharing(texts, items, RUN, engine=engine)
     text, item = place[text], item_place[item]
     there = (text >= 0) & (item >= 0)
     order = np.lexsort((item[there], text[there]))
     return text[there][order], item[there][order]
 
 
-def _side(texts: Iterable[str]) -> _Side:
+def _side(
+    texts: Iterable[str], shortest: float = 0, longest: float = inf, others: Container[int] = frozenset()
+) -> _Side:
+    """Texts with so many letters, and the others."""
     kept: list[tuple[int, int, str, Words]] = []
     for index, raw in enumerate(texts):
         text = spaced(raw)
+        if not shortest <= len(text) <= longest and index not in others:
+            continue
         distinct = dict.fromkeys(sorted(set(text.split(" "))))
         if len(distinct) >= DISTINCT:
             kept.append((len(text), index, text, distinct))
@@ -151,7 +162,7 @@ def _compiled(left: _Side, right: _Side, ratio: float, runs: Runs) -> Iterable[t
     word_starts = np.concatenate([[0], np.cumsum([*map(len, vocabulary)])]).astype(np.int64)
     run = runs[0] * len(right.texts) + runs[1]
     kinds = _kinds(points).astype(np.uint8)
-    pairs = kernel.ratio_pairs(sides[::-1], word_starts, letters.astype(np.int32), kinds, run, ratio, LENGTHS)
+    pairs = kernel.ratio_pairs(sides[::-1], word_starts, letters.astype(np.int32) + 1, kinds, run, ratio, LENGTHS)
     return zip(pairs[:, 0].tolist(), pairs[:, 1].tolist(), strict=True)
 
 

@@ -58,6 +58,17 @@ def test_the_ratios_are_those_of_a_double_loop(
     assert best_ratios(texts, items, cut, engine=engine) == expected
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("count", [9, 120, 700, 3000])
+def test_texts_of_any_length(engine: Engine, count: int) -> None:
+    words = [f"{'abcdefgh'[at % 8]}{at * 7919 % 100_003}" for at in range(count)]
+    item = " ".join(words)
+    near = " ".join([*(f"{word}s" if at % 8 == 0 else word for at, word in enumerate(reversed(words))), "and", "more"])
+    far = " ".join(f"{word[1:]}{word[0]}" for word in words)
+    expected = {0: (0, guarded_ratio(near, item))}
+    assert best_ratios([near, far], [item], engine=engine) == expected
+
+
 QUESTION = "Anna sold clips to 48 of her friends in April, and then she sold half as many clips in May."
 FILLER = "It is a fine day outside, and nobody would want to stay at home for long."
 
