@@ -3,8 +3,9 @@
 A model learns from the answers alone, so it can be wrong without any sign in its own figures. It is used only where
 
 - there is enough to learn from: items, answers to each, annotators, answers of each annotator with each label;
-- nobody always says the same, or copies (:mod:`bridge.merging.suspects`). Few such people do not close the gate: the
-  model does not get their answers (:func:`set_aside`), and everything here is asked of the rest;
+- nobody always says the same, or copies (:mod:`bridge.merging.suspects`). The model does not get the answers of such
+  people (:func:`set_aside`), and everything here is asked of the rest; only where they gave half of all answers, it is
+  not used;
 - hardly anybody is worse than chance by the model: where it takes many people to say the opposite of what they mean,
   it may as well have taken the wrong side;
 - people differ enough, and have said enough, to be told apart: answers that were left out are predicted no worse by a
@@ -32,9 +33,9 @@ from bridge.merging.suspects import suspects
 ITEMS, ANSWERS_PER_ITEM, ANNOTATORS, ANSWERS_PER_LABEL = 100, 2, 3, 5
 """The least of each; of answers, the mean over items, and over annotators and labels."""
 
-SUSPECT = 0.1
-"""The share of all answers from which on those of constant and copying people are too many to do without: one person of
-ten who answer an item. The majority, which the model is compared with, has them all."""
+SUSPECT = 0.5
+"""The share of all answers from which on those of constant and copying people cannot be done without: of two halves
+nobody can say which one is to be believed."""
 
 CONTRARY = 0.2
 """The share of all answers that may come from people who are worse than chance by the model."""
@@ -74,8 +75,8 @@ def gate(votes: Votes) -> list[Doubt]:
 def set_aside(votes: Votes) -> tuple[Votes, tuple[str, ...]]:
     """The answers without those of people who always say the same or copy, and who these are.
 
-    Of two who copy neither counts: nobody knows who was first. Where such people gave a tenth of all answers or more,
-    nobody is set aside, and the gate does not hold.
+    Of two who copy neither counts: nobody knows who was first, or whether both do as they were told. Where such people
+    gave half of all answers or more, nobody is set aside, and the gate does not hold.
 
     >>> from bridge.merging.dawid_skene import votes
     >>> crowd = [(f"i{n:02}", f"p{m:02}", "yn"[n % 2 == (n % m > 0)]) for n in range(60) for m in range(3, 15)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.merging.dawid_skene import Votes, dawid_skene, votes
 from bridge.merging.gate import gate, set_aside
 from bridge.merging.rivals import hard_items, one_coin, part
-from tests.merging.labelled import Answer, Speaker, accuracy, anything, cast, crowd, published, right, thin
+from tests.merging.labelled import Answer, Speaker, accuracy, always, anything, cast, crowd, published, right, thin
 
 Crowd = tuple[list[Answer], dict[str, str]]
 read = cache(published)
@@ -112,9 +112,16 @@ def test_twenty_items(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["rte", "d_sentiment"])
-@pytest.mark.parametrize("says", [("same",), ("same", "same")])
-def test_people_who_always_say_the_same(name: str, says: tuple[str, ...]) -> None:
-    assert "constant_annotator" in kinds(*with_strangers(read(name), *says))
+@pytest.mark.parametrize(("says", "gain"), [(("same",), 0.1), (("same", "same"), 0.15), (("wrong", "wrong"), 0.4)])
+def test_people_who_always_say_the_same_and_identical_adversaries_are_set_aside(
+    name: str, says: tuple[str, ...], gain: float
+) -> None:
+    answers, truth = with_strangers(read(name), *says)
+    assert kinds(answers, truth) == set()
+    said, true = cast(answers, truth)
+    rest, names = set_aside(said)
+    assert {*names} >= {f"stranger {n}" for n in range(len(says))}
+    assert accuracy(dawid_skene(rest).posterior, true) > accuracy(said.counts(), true) + gain
 
 
 @pytest.mark.parametrize("name", ["rte", "d_sentiment"])
@@ -122,14 +129,14 @@ def test_people_who_say_anything_do_no_harm(name: str) -> None:
     assert kinds(*with_strangers(read(name), "any", "any")) == set()
 
 
-@pytest.mark.parametrize("name", ["rte", "d_sentiment", "cf"])
-def test_two_identical_adversaries(name: str) -> None:
-    answers, truth = read(name)
-    if name == "cf":  # five labels
-        copied = [(item, f"stranger {n}", str((int(true) + 1) % 5)) for item, true in truth.items() for n in range(2)]
-        assert "copied_answers" in kinds(thin(answers, 3, 0) + copied, truth)
-    else:
-        assert "copied_answers" in kinds(*with_strangers((answers, truth), "wrong", "wrong"))
+def test_two_identical_adversaries_with_many_labels_are_set_aside() -> None:
+    answers, truth = read("cf")  # five labels
+    copied = [(item, f"stranger {n}", str((int(true) + 1) % 5)) for item, true in truth.items() for n in range(2)]
+    assert set_aside(cast(thin(answers, 3, 0) + copied, truth)[0])[1] == ("stranger 0", "stranger 1")
+
+
+def test_one_adversary_alone_is_not_told_from_people_who_are_right_alone() -> None:
+    assert kinds(*with_strangers(read("rte"), "wrong")) == {"contrary_annotators"}
 
 
 def test_many_people_with_few_answers_each() -> None:
@@ -209,10 +216,14 @@ def test_of_two_among_many_who_copy_neither_counts() -> None:
     same(rest, cast([answer for answer in answers if answer[1] != "p07"], truth)[0])
 
 
-def test_where_they_gave_a_tenth_of_all_answers_nobody_is_set_aside() -> None:
-    answers, truth = crowd({f"p{n:02}": right(0.8) for n in range(9)}, 300, seed=3)
-    said, _ = cast([*answers, *((item, "lazy", "1") for item in truth)], truth)
+def test_where_they_gave_half_of_all_answers_nobody_is_set_aside() -> None:
+    people = {"ann": right(0.95), "bo": right(0.95), "lazy": always(1), "lazier": always(0)}
+    answers, truth = crowd(people, 300, seed=3)
+    said, _ = cast(answers, truth)
     assert set_aside(said) == (said, ())
+    assert kinds(answers, truth) == {"constant_annotator"}
+    half = [answer for answer in answers if answer[1] != "lazier" or answer[0] < "i00150"]
+    assert set_aside(cast(half, truth)[0])[1] == ("lazier", "lazy")
 
 
 def test_items_that_only_those_set_aside_answered_are_not_for_the_model() -> None:
