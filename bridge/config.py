@@ -23,6 +23,9 @@ FILE_NAME = "campaign.yaml"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), ONE_LINE]
 
+Property = Annotated[str, StringConstraints(pattern=r"^(?!bridge_)[a-z0-9][a-z0-9_-]{0,49}$")]
+"""A column of the records that managers filter by: a name that both servers take."""
+
 
 class ServerConfig(Part):
     """Where people work. ``workspace`` is for Argilla; ``memory`` needs nothing but its kind."""
@@ -95,6 +98,7 @@ class CampaignConfig(Part):
     records: RecordsConfig
     template: Text
     annotators_per_record: int = Field(1, ge=1, le=100)
+    properties: list[Property] = Field([], max_length=5)
     blind: BlindConfig | None = None
     anchoring: AnchoringConfig | None = None
     controls: ControlsConfig | None = None

@@ -158,7 +158,7 @@ class Argilla(Dataset):
         return stored
 
     def _item(self, record: Record) -> dict[str, Any]:
-        item = item_of(record, self._bound.template, self._bound.repeats)
+        item = item_of(record, self._bound.template, self._bound.repeats, self._bound.properties)
         return {**item, "suggestions": self._with_ids(item["suggestions"])}
 
     def _with_ids(self, suggestions: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -137,9 +137,11 @@ class Dataset(Workspace):
                 what = f"add question {question['name']!r}"
                 reply = self._request("POST", f"/datasets/{dataset}/questions", body=question, what=what)
                 self._question_ids[question["name"]] = str(expect(reply, "id", str))
-            # The one piece of metadata that managers look for: their own key of a record.
-            key = {"name": "bridge_key", "title": "Key", "settings": {"type": "terms"}, "visible_for_annotators": False}
-            self._request("POST", f"/datasets/{dataset}/metadata-properties", body=key, what="add metadata")
+            # What managers look for: their own key of a record, and the properties that they named.
+            for name, title in [("bridge_key", "Key"), *((name, name) for name in project.properties)]:
+                term = {"name": name, "title": title, "settings": {"type": "terms"}, "visible_for_annotators": False}
+                what = f"add the property {name!r}"
+                self._request("POST", f"/datasets/{dataset}/metadata-properties", body=term, what=what)
             self._request("PUT", f"/datasets/{dataset}/publish", what="publish the dataset")
             if not self._has_index(dataset):
                 raise UnexpectedReply(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.errors import ValueRejected
@@ -10,6 +10,7 @@ from bridge.questions import SpanQuestion
 from bridge.records import Record, wire_id
 from bridge.servers.argilla_kinds import to_suggestions
 from bridge.servers.argilla_texts import shown_agent, shown_field
+from bridge.servers.properties import properties_of
 from bridge.servers.protocol import Remote
 from bridge.servers.shown import line_feeds
 from bridge.templates import TaskTemplate
@@ -18,7 +19,7 @@ AGENT = "annobridge"
 """The agent of suggestions that nobody made: texts that a question starts with."""
 
 
-def item_of(record: Record, template: TaskTemplate, repeats: int = 0) -> dict[str, Any]:
+def item_of(record: Record, template: TaskTemplate, repeats: int = 0, properties: Sequence[str] = ()) -> dict[str, Any]:
     """A record as an item of a bulk write; its suggestions name their question, where the server wants an id.
 
     Raises:
@@ -39,7 +40,7 @@ def item_of(record: Record, template: TaskTemplate, repeats: int = 0) -> dict[st
                 fields[name] = shown_field(record.fields[name], spec.type, room=name in marked)
             except ValueRejected as error:
                 raise ValueRejected(f"{name}: {error.reason}", remedy=error.remedy) from None
-    metadata = {"bridge_key": record.key}
+    metadata = {**properties_of(record, properties), "bridge_key": record.key}
     content = record.content
     if content != record.key:
         # The record has a key of the user's own, which does not say what people were shown.

@@ -238,7 +238,7 @@ class LabelStudio:
         return [Outcome(record.key, "accepted", remote_id=str(i)) for record, i in zip(records, ids, strict=True)]
 
     def _task(self, record: Record) -> dict[str, Any]:
-        return task_of(record, self._bound.template, self._bound.repeats)
+        return task_of(record, self._bound.template, self._bound.repeats, self._bound.properties)
 
     def repair(self, records: Sequence[Record]) -> int:
         """Send the suggestions of records that are there but lost theirs, until each has them; returns how many."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bridge.records import FieldValue, Record, wire_id
 from bridge.servers.label_studio_kinds import to_regions
+from bridge.servers.properties import properties_of
 from bridge.servers.shown import line_feeds, one_line_break
 from bridge.templates import TaskTemplate
 
 AGENT = "annobridge"
 """The model version of all predictions. One name for all, because Label Studio pre-fills one version per project."""
 
+PROPERTY = "about_"
+"""Goes before the names of a record's properties in a task's data, which also holds its fields."""
 
-def task_of(record: Record, template: TaskTemplate, repeats: int = 0) -> dict[str, Any]:
+
+def task_of(record: Record, template: TaskTemplate, repeats: int = 0, properties: Sequence[str] = ()) -> dict[str, Any]:
     """A record as a task, with at most one prediction that pre-fills the page.
 
     >>> from bridge.records import Suggestion
@@ -36,6 +41,7 @@ def task_of(record: Record, template: TaskTemplate, repeats: int = 0) -> dict[st
     if content != record.key:
         # The record has a key of the user's own, which does not say what people were shown.
         data["bridge_content"] = content
+    data |= {f"{PROPERTY}{name}": term for name, term in properties_of(record, properties).items()}
     task: dict[str, Any] = {"data": data}
     answers: dict[str, Any] = {name: line_feeds(text) for name, text in template.prefilled(record).items() if text}
     best = {s.question: s for s in sorted(record.suggestions, key=lambda s: s.score or 0.0)}

@@ -71,7 +71,8 @@ class Project:
     ``repeats`` is how many instances of a repeated field the project must be able to show; ``variant`` is how records
     are presented, where they are not shown as they are (:attr:`bridge.presenting.Presentation.variant`). With
     ``other_labels`` a project will do whose labels were others: its answers can be read and brought over, though new
-    records cannot be judged by the new labels there.
+    records cannot be judged by the new labels there. ``properties`` names what of a record's metadata the project lets
+    managers filter by.
     """
 
     title: str
@@ -80,6 +81,7 @@ class Project:
     repeats: int = 0
     variant: str = ""
     other_labels: bool = False
+    properties: tuple[str, ...] = ()
 
     @property
     def mark(self) -> str:

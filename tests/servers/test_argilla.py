@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,27 @@ class TestWhatIsOnTheServer:
     def test_metadata_stays_at_home(self, connect: Connect, api: Callable[..., Any], project: Project) -> None:
         record = Record("r", {"prompt": "p", "response": "x"}, metadata={"m": "meta-canary"})
         remote = push(connect(), project, [record]).project
+        assert "canary" not in json.dumps(stored(api, remote.id))
+
+    def test_managers_can_filter_by_the_properties_of_the_campaign(
+        self, connect: Connect, api: Callable[..., Any], project: Project
+    ) -> None:
+        project = replace(project, properties=("topic", "turns"))
+        topics = {"a": "sums", "b": "capitals", "c": "x" * 40_000}
+        sent = [
+            Record(key, {"prompt": key, "response": "x"}, metadata={"topic": topic, "turns": 2, "m": "meta-canary"})
+            for key, topic in topics.items()
+        ]
+        server = connect()
+        remote = push(server, project, sent).project
+        server.finish()
+        term = {"type": "terms", "scope": {"entity": "metadata", "metadata_property": "topic"}, "values": ["sums"]}
+        query = {"filters": {"type": "and", "and": [term]}}
+        found = api("POST", f"/datasets/{remote.id}/records/search", body=query)
+        assert [item["record"]["external_id"] for item in found["items"]] == ["a"]
+        assert {key: item["metadata"].get("turns") for key, item in stored(api, remote.id).items()} == dict.fromkeys(
+            topics, "2"
+        )
         assert "canary" not in json.dumps(stored(api, remote.id))
 
     def test_the_dataset_asks_for_as_many_answers_as_the_campaign(

@@ -6,6 +6,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -22,6 +23,7 @@ from bridge.servers.label_studio import LabelStudio
 from bridge.servers.label_studio_cursor import OVERLAP
 from bridge.servers.label_studio_login import Login
 from bridge.servers.label_studio_records import AGENT
+from bridge.servers.label_studio_tasks import rule
 from bridge.servers.local_label_studio import LocalLabelStudio
 from bridge.servers.protocol import Project
 from bridge.sync.push import push
@@ -100,6 +102,22 @@ class TestWhatIsOnTheServer:
         server = connect()
         push(server, project, [secret])
         task = api.request("GET", f"/api/tasks/{server.find(['r'])['r'][0].id}/")
+        assert "canary" not in json.dumps(task)
+
+    def test_managers_can_filter_by_the_properties_of_the_campaign(
+        self, connect: Connect, api: Client, project: Project
+    ) -> None:
+        sent = [
+            Record(topic, {"prompt": topic, "response": "x"}, metadata={"topic": topic, "m": "meta-canary"})
+            for topic in ("sums", "capitals")
+        ]
+        server = connect()
+        remote = push(server, replace(project, properties=("topic",)), sent).project
+        wanted = rule("data.about_topic", "equal", "sums", "String")
+        query = json.dumps({"filters": {"conjunction": "and", "items": [wanted]}})
+        listed = api.request("GET", "/api/tasks/", params={"project": remote.id, "query": query, "fields": "all"})
+        (task,) = listed["tasks"]
+        assert task["data"]["bridge_id"] == "sums"
         assert "canary" not in json.dumps(task)
 
     def test_guidelines_are_text_in_the_instructions(self, connect: Connect, api: Client) -> None:
