@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bridge.curate.index import NearIndex
     from bridge.curate.pii import Finding
     from bridge.curate.result import Result
+    from bridge.curate.settings import Dedup
     from bridge.records import Record
 
 
@@ -130,7 +131,14 @@ def pii(review: str | None, regions: Sequence[str], names: Sequence[str], names_
 @click.option(
     "--index", type=click.Path(dir_okay=False), help="Compare with what this file knows, and add what is kept."
 )
-def dedup(index: str | None, **given: Any) -> None:
+@click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "daft"]),
+    help="daft: in partitions, on this machine or a cluster; finds the same, and pays only beyond one machine.",
+)
+def dedup(index: str | None, engine: str, **given: Any) -> None:
     """Drop records that say what another one says already.
 
     Of several alike, the one with the most answers of people stays, then the one with the best score, then the first.
@@ -144,6 +152,9 @@ def dedup(index: str | None, **given: Any) -> None:
     from bridge.curate.steps import dedup_step
 
     run = FileFilter(given, index)
+    if engine == "daft":
+        _in_daft(run, made(Dedup, **given), index)
+        return
     if index is None:
         run.tell(run.whole(dedup_step(made(Dedup, **given))))
         return
@@ -154,6 +165,21 @@ def dedup(index: str | None, **given: Any) -> None:
         known.save(index)
     lines = [f"the index knows {len(known):,} records, {before:,} of them from before"]
     run.tell(result, {"index": index, "indexed": len(known)}, lines)
+
+
+def _in_daft(run: FileFilter, wanted: Dedup, index: str | None) -> None:
+    from bridge.errors import UsageError
+
+    if index is not None:
+        raise UsageError("--index: the engine daft keeps none", remedy="leave --index or --engine out")
+    from bridge.curate.daft import duplicates
+
+    method, on, threshold, n, cluster = wanted.method, wanted.on, wanted.threshold, wanted.n, wanted.cluster
+    run.tell(
+        run.choosing(
+            lambda records: duplicates(records, method=method, on=on, threshold=threshold, n=n, cluster=cluster)
+        )
+    )
 
 
 def _indexed(path: Path, given: Mapping[str, Any]) -> NearIndex:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bridge.curate.items import Items
     from bridge.curate.result import Dropped
     from bridge.curate.steps import Step
+    from bridge.records import Record
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,6 +96,13 @@ class FileFilter:
 
         with progress(self.as_json) as tell:
             return filter_whole(self.items(), step, self.out, self.dropped, tell)
+
+    def choosing(self, choose: Callable[[Iterable[Record]], list[Dropped]]) -> Filtered:
+        """Run a step that must know all records, changes none, and does not want them all here."""
+        from bridge.curate.filters import filter_choosing
+
+        with progress(self.as_json) as tell:
+            return filter_choosing(self.items(), choose, self.out, self.dropped, tell)
 
     def each(self, step: Step) -> Filtered:
         """Run a step that judges every record by itself."""

@@ -78,16 +78,10 @@ def duplicates(
     >>> found.dropped[0].to_dict()
     {'key': 'b', 'step': 'dedup', 'rule': 'near', 'score': 1.0, 'kept': 'a', 'detail': {}}
     """
+    check_method(method, cluster)
     rows = list(records)
     order = by_worth(rows, prefer)
     compared = (texts(record, on) for record in rows)
-    if method not in METHODS:
-        raise UsageError(f"method {method!r:.60}: there is none", remedy=f"use one of {', '.join(METHODS)}")
-    if cluster not in ("greedy", "components") or (cluster == "components" and method != "near"):
-        raise UsageError(
-            f"cluster {cluster!r:.60}: the method {method} has no such way",
-            remedy="leave it out, or use greedy; components goes with the method near",
-        )
     if method == "exact":
         return _dropped(rows, method, _exact(list(compared), order))
     if method == "near":
@@ -107,6 +101,21 @@ def duplicates(
         order=order,
     )
     return _dropped(rows, method, matches)
+
+
+def check_method(method: str, cluster: str) -> None:
+    """Refuse a method that there is not, or has no such way to make groups.
+
+    Raises:
+        UsageError: that is so.
+    """
+    if method not in METHODS:
+        raise UsageError(f"method {method!r:.60}: there is none", remedy=f"use one of {', '.join(METHODS)}")
+    if cluster not in ("greedy", "components") or (cluster == "components" and method != "near"):
+        raise UsageError(
+            f"cluster {cluster!r:.60}: the method {method} has no such way",
+            remedy="leave it out, or use greedy; components goes with the method near",
+        )
 
 
 def worth(record: Record) -> tuple[float, float]:
@@ -148,23 +157,36 @@ def _number(value: object) -> float | None:
 
 def by_worth(records: Sequence[Record], prefer: Prefer | None = None) -> list[int]:
     """Indices of records, those that are worth most first, equal ones as they came."""
-    values = [(prefer or worth)(record) for record in records]
+    return by_value([(prefer or worth)(record) for record in records])
+
+
+def by_value(values: Sequence[Any]) -> list[int]:
+    """Indices of values, the greatest first, equal ones as they came."""
     return sorted(range(len(values)), key=values.__getitem__, reverse=True)
 
 
 def _exact(compared: list[str], order: list[int]) -> dict[int, tuple[int, float]]:
-    from bridge.curate.tokens import plain
-
     seen: dict[bytes, int] = {}
     matches: dict[int, tuple[int, float]] = {}
     for index in order:
-        words = plain(compared[index]).split()
-        if words:
-            digest = blake2b(" ".join(words).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        digest = exact_digest(compared[index])
+        if digest is not None:
             first = seen.setdefault(digest, index)
             if first != index:
                 matches[index] = (first, 1.0)
     return matches
+
+
+def exact_digest(text: str) -> bytes | None:
+    """What exact duplicates have in common, and nothing else; None where a text is empty.
+
+    >>> exact_digest("Yes,  please") == exact_digest("yes,\\nplease"), exact_digest(" ")
+    (True, None)
+    """
+    from bridge.curate.tokens import plain
+
+    words = plain(text).split()
+    return blake2b(" ".join(words).encode("utf-8", "surrogatepass"), digest_size=16).digest() if words else None
 
 
 def _near(
@@ -208,9 +230,26 @@ def _dropped(
 ) -> Result:
     return Result(
         [record for index, record in enumerate(rows) if index not in matches],
-        [
-            Dropped(rows[index].key, STEP, rule, round(score, 4), rows[kept].key, detail(kept))
-            for index, (kept, score) in sorted(matches.items())
-        ],
+        cases([record.key for record in rows], rule, matches, detail),
         {rule: len(matches)} if matches else {},
     )
+
+
+def cases(
+    keys: Sequence[str],
+    rule: str,
+    matches: Mapping[int, tuple[int, float]],
+    detail: Callable[[int], Mapping[str, Any]] = lambda _: {},
+) -> list[Dropped]:
+    """What is said of each dropped record, in the order in which they came.
+
+    Args:
+        keys: of all records.
+        rule: the method that found them.
+        matches: index to the index of what was kept in its stead, and their similarity.
+        detail: what else there is to say about what a kept one stands for.
+    """
+    return [
+        Dropped(keys[index], STEP, rule, round(score, 4), keys[kept], detail(kept))
+        for index, (kept, score) in sorted(matches.items())
+    ]

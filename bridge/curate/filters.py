@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,19 +82,65 @@ def filter_whole(
     del records
     kept = {record.key: record for record in result.kept}
     gone = {case.key: case for case in result.dropped}
-    with _outputs(out, dropped) as outputs:
-        for count, item in enumerate(items if out or dropped else (), 1):
-            record = kept.get(item.record.key)
-            if record is not None:
-                outputs.keep(item, record)
-            elif item.record.key in gone:
-                outputs.drop(item, gone[item.record.key])
-            if count % _EVERY == 0:
-                tick("writing", count, total)
-        outputs.reject(items.rejects)
+    _write_whole(items, out, dropped, lambda record: kept.get(record.key), gone, total, tick)
     return Filtered(
         total, len(result.kept), 0, len(result.dropped), dict(result.why), items.rejects, result.dropped[:3]
     )
+
+
+def filter_choosing(
+    items: Items,
+    choose: Callable[[Iterable[Record]], list[Dropped]],
+    out: Path | None,
+    dropped: Path | None,
+    tick: Tick = lambda what, done, total: None,
+) -> Filtered:
+    """Run a step that must know all records, changes none, and holds them where it likes; here they are not held.
+
+    Args:
+        items: the file.
+        choose: reads all records once, and says which do not go on.
+        out, dropped, tick: as for :func:`filter_whole`.
+
+    Raises:
+        InputError: the file cannot be read.
+        StoreError: an output cannot be written.
+    """
+    total = 0
+
+    def read() -> Iterator[Record]:
+        nonlocal total
+        for total, item in enumerate(items, 1):
+            if total % _EVERY == 0:
+                tick("reading", total, 0)
+            yield item.record
+
+    cases = choose(read())
+    gone = {case.key: case for case in cases}
+    _write_whole(items, out, dropped, lambda record: record, gone, total, tick)
+    why = dict(Counter(case.rule for case in cases))
+    return Filtered(total, total - len(cases), 0, len(cases), why, items.rejects, cases[:3])
+
+
+def _write_whole(
+    items: Items,
+    out: Path | None,
+    dropped: Path | None,
+    kept: Callable[[Record], Record | None],
+    gone: Mapping[str, Dropped],
+    total: int,
+    tick: Tick,
+) -> None:
+    """Read the file again, and write each line to where it belongs; ``kept`` is what a record has become."""
+    with _outputs(out, dropped) as outputs:
+        for count, item in enumerate(items if out or dropped else (), 1):
+            if item.record.key in gone:
+                outputs.drop(item, gone[item.record.key])
+            elif (record := kept(item.record)) is not None:
+                outputs.keep(item, record)
+            if count % _EVERY == 0:
+                tick("writing", count, total)
+        outputs.reject(items.rejects)
 
 
 def filter_each(
