@@ -187,7 +187,7 @@ class Campaign(CampaignAnswers):
                 result.problems = check_changed(
                     answers,
                     self.template,
-                    lambda: chain(self.records(), self._controls_there().records),
+                    lambda keys: chain(self.records(keys), self._controls_there().records),
                     self.out / PROBLEMS,
                     self.config.merge.labels,
                     lost,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
@@ -122,12 +122,17 @@ class CampaignFolder:
         spans = {question.name: question.field for question in self.template.questions if question.type == "span"}
         return Curation(listed, folder=self.folder, spans=spans)
 
-    def records(self) -> RecordReader:
+    def records(self, only: Collection[str] | None = None) -> RecordReader:
         """The campaign's records, freshly read, and no control: with texts as the steps before a push leave them.
 
         A text that was sent beside an older one has the key that it has there.
+
+        Args:
+            only: no other records than those of these keys are wanted, though some may come all the same.
         """
-        return self._rows(self._renaming())
+        # In the file, `row-7@9f86d081` is still `row-7`.
+        wanted = None if only is None else {*only, *(key[:-9] for key in only if key[-9:-8] == "@")}
+        return self._rows(self._renaming(), only=wanted)
 
     def shown(self, left_out: Container[str] = ()) -> Iterator[Record]:
         """The records as people are shown them, controls among them, under the keys that they have on the server."""
@@ -147,7 +152,13 @@ class CampaignFolder:
 
         return renamed if beside else None
 
-    def _rows(self, rename: Callable[[Record], Record] | None = None, *, raw: bool = False) -> RecordReader:
+    def _rows(
+        self,
+        rename: Callable[[Record], Record] | None = None,
+        *,
+        raw: bool = False,
+        only: Container[str] | None = None,
+    ) -> RecordReader:
         """The records of the file: with texts as they are pushed, or ``raw``; then under other keys."""
         where = self.config.records
         if self.curation.changes and not raw:
@@ -159,6 +170,7 @@ class CampaignFolder:
             mapping=where.map,
             rename=rename,
             refuse=self.controls.refuse if self.controls.items else None,
+            only=only,
         )
 
     def check(self) -> CheckResult:

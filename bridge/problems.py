@@ -8,9 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from bridge.annotations import Annotation
 from bridge.errors import InputError
-from bridge.files import write_lines
+from bridge.files import write_lines, write_text
 from bridge.merging import MergeResult, Problem, check_answers
 from bridge.presenting import Undone
 from bridge.records import Record
@@ -22,7 +24,7 @@ PROBLEMS = "problems.jsonl"
 def check_changed(
     annotations: Sequence[Annotation],
     template: TaskTemplate,
-    records: Callable[[], Iterable[Record]],
+    records: Callable[[Collection[str]], Iterable[Record]],
     path: Path,
     labels: Mapping[str, str] | None = None,
     lost: Sequence[Problem] = (),
@@ -32,7 +34,7 @@ def check_changed(
     Args:
         annotations: every answer to them, in its newest state.
         template: the task.
-        records: reads the campaign's records.
+        records: reads the campaign's records; others than those of these keys are not needed.
         path: the file of problems.
         labels: old label to new one (:class:`bridge.merging.Rule`).
         lost: what is known to be wrong with them already (:func:`unknown_order`).
@@ -40,7 +42,7 @@ def check_changed(
     changed = {annotation.record for annotation in annotations}
     shown: dict[str, Record] = {}
     with suppress(InputError):  # the file may be elsewhere today; what needs no record is checked all the same
-        for record in records():
+        for record in records(changed):
             if record.key in changed:
                 shown[record.key] = record
                 if len(shown) == len(changed):
@@ -51,16 +53,29 @@ def check_changed(
         fields, prefill = (record_.fields, template.prefilled(record_)) if record_ else (None, None)
         problems += check_answers(annotation, template, fields, prefill, labels)[1]
     found = [problem.to_dict() for problem in with_lost(problems, lost)]
-    write_problems([*_of_others(path, changed), *found], path)
+    others, before = _of_others(path, changed)
+    if found or before:
+        write_text(path, others + "".join(json.dumps(problem, ensure_ascii=False) + "\n" for problem in found))
     return found
 
 
-def _of_others(path: Path, changed: Collection[str]) -> list[dict[str, Any]]:
+def _of_others(path: Path, changed: Collection[str]) -> tuple[str, bool]:
+    """What the file says of other records, as it stands there; and whether it says anything of these."""
     try:
-        lines = path.read_bytes().splitlines()
-        return [problem for problem in map(json.loads, lines) if problem["record"] not in changed]
+        lines = path.read_bytes().splitlines(keepends=True)
+        others = [line for line in lines if _record(line) not in changed]
+        return b"".join(others).decode(), len(others) < len(lines)
+    except FileNotFoundError:
+        return "", False
     except (OSError, ValueError, TypeError, KeyError):
-        return []  # it can be made again by `merge`
+        return "", True  # it can be made again by `merge`
+
+
+def _record(line: bytes) -> Any:
+    try:
+        return from_json(line)["record"]
+    except ValueError:  # half of a surrogate pair, which only the slower parser takes
+        return json.loads(line)["record"]
 
 
 def write_merged(result: MergeResult, path: Path) -> None:

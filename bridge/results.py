@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,22 +68,40 @@ def check(
     """
     result = CheckResult(kept=[])
     suggested: Counter[str] = Counter()
-    for record in reader:
-        result.records += 1
-        if result.records > keep:
-            result.kept = None
-        elif result.kept is not None:
-            result.kept.append(record)
-        result.repeats = max(result.repeats, template.repeats(record.fields))
-        if any(reorders(text_of(value)) for value in record.fields.values()):
-            result.reordered.append(record.key)
-        suggested.update(suggestion.question for suggestion in record.suggestions)
-        if result.records % 5000 == 0:
-            progress("reading", result.records, 0)
+    with _no_cycles():
+        for record in reader:
+            result.records += 1
+            if result.records > keep:
+                result.kept = None
+            elif result.kept is not None:
+                result.kept.append(record)
+            result.repeats = max(result.repeats, template.repeats(record.fields))
+            if any(map(reorders, map(text_of, record.fields.values()))):
+                result.reordered.append(record.key)
+            for suggestion in record.suggestions:
+                suggested[suggestion.question] += 1
+            if result.records % 5000 == 0:
+                progress("reading", result.records, 0)
     result.suggestions = dict(sorted(suggested.items()))
     result.rejects = reader.rejects
     result.left_out = reader.left_out
     return result
+
+
+@contextmanager
+def _no_cycles() -> Iterator[None]:
+    """Nothing in this block leaves cycles of objects, so nobody need look for some.
+
+    Python would look at all records that are kept whenever some hundreds were added: a third of the time that reading
+    takes (measured).
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @dataclass

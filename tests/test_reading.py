@@ -333,6 +333,18 @@ def test_half_a_surrogate_pair_is_rejected_wherever_it_stands(tmp_path: Path, ro
     reader.rejects[0].reason.encode()
 
 
+def test_rows_with_keys_that_nobody_asked_for_are_passed_over_unseen(tmp_path: Path) -> None:
+    rows: list[Any] = [{**GOOD, "id": name} for name in ("a", "b", "b")] + [{"id": "c"}]
+    records, reader = read(tmp_path, rows, id_column="id", only={"b"})
+    assert ([record.key for record in records], reader.rows) == (["b"], 4)
+    assert [reject.line for reject in reader.rejects] == [3]  # what is there of those asked for is judged as ever
+
+
+def test_rows_without_a_key_come_whatever_keys_are_asked_for(tmp_path: Path) -> None:
+    records, _ = read(tmp_path, [GOOD, {"fields": GOOD, "key": "a"}], only={"b"})
+    assert [record.key for record in records] == [record_key(GOOD)]
+
+
 @pytest.mark.parametrize("number", ["1e999", "-1e999"])
 def test_a_number_that_overflows_is_rejected(tmp_path: Path, number: str) -> None:
     path = tmp_path / "rows.jsonl"

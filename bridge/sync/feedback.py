@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,13 +115,19 @@ class Feedback:
             place += len(line) + 1
         return found
 
-    def _at(self, start: int, length: int) -> Annotation:
+    def _at(self, places: Collection[tuple[int, int]]) -> list[Annotation]:
+        """The lines that start at these places and are so long."""
+        if not places:
+            return []
+        found = []
         try:
             with self.path.open("rb") as file:
-                file.seek(start)
-                return self._parsed(file.read(length), f"byte {start}")
+                for start, length in places:
+                    file.seek(start)
+                    found.append(self._parsed(file.read(length), f"byte {start}"))
         except OSError as error:
             raise self._unreadable(error) from None
+        return found
 
     def _parsed(self, line: bytes, where: str) -> Annotation:
         try:
@@ -170,7 +176,7 @@ class Feedback:
             rows = self._ledger.db.execute(query, (_text(record), _text(task))).fetchall()
         # A later line replaces an earlier one.
         places = {row[0]: row[1:3] for row in rows if self.project in (None, row[3:5])}
-        return {(a := self._at(*place)).source.get("id", ""): a for place in places.values()}
+        return {annotation.source.get("id", ""): annotation for annotation in self._at(places.values())}
 
     def of(self, records: Iterable[str]) -> list[Annotation]:
         """The last revision of every answer to these records, in the order in which they were stored."""
@@ -181,7 +187,7 @@ class Feedback:
         with self._ledger.guarded():
             rows = self._ledger.db.execute(query, (json.dumps([_text(record) for record in records]),)).fetchall()
         places = {row[2:]: row[:2] for row in rows if self.project in (None, row[2:4])}
-        return [self._at(*place) for place in sorted(places.values())]
+        return self._at(sorted(places.values()))
 
     # Comparing and adding
 

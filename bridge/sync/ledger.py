@@ -355,6 +355,8 @@ class Ledger:
 
     def set_note(self, name: str, value: str) -> None:
         """Remember a text."""
+        if self.note(name) == value:
+            return
         with self.transaction() as db:
             db.execute("REPLACE INTO notes VALUES (?, ?)", (name, value))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from bridge.files import Reject
 from bridge.records import Edited, Record
@@ -24,8 +24,7 @@ the old one, ``stale`` shows the new text in its place and no longer counts the 
 Action = Literal["create", "unchanged", "update", "kept", "conflict", "gone", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What a push would do with one record, under the key that it has on the server."""
 
     action: Action
@@ -186,13 +185,13 @@ def steps(
 
 def _step(record: Record, content: str, rows: Mapping[str, Row], on_change: OnChange | None, recreate: bool) -> Step:
     row = rows.get(record.key)
-    other = new_key(record.key, content)
-    arrived = other in rows and rows[other].state not in ("planned", "rejected")
-    if row is not None and row.content not in ("", content) and arrived:
-        record, row = replace(record, key=other), rows[other]
+    if row is not None and row.content not in ("", content):
+        beside = rows.get(new_key(record.key, content))
+        if beside is not None and beside.state not in ("planned", "rejected"):
+            record, row = replace(record, key=beside.key), beside
     action = decide(content, row, on_change=on_change, recreate=recreate)
     if action == "new":
-        return Step("create", replace(record, key=other), content)
+        return Step("create", replace(record, key=new_key(record.key, content)), content)
     return Step(action, record, content)
 
 

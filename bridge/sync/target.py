@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from bridge.servers.protocol import Outcome, Remote
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 State = Literal["planned", "sending", "unknown", "sent", "rejected", "gone"]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What the ledger says of one record."""
 
     key: str
@@ -102,7 +100,7 @@ class Target:
 
     def _rows(self, query: str, *values: object) -> list[Row]:
         with self.ledger.guarded():
-            return [Row(*row[1:]) for row in self.ledger.db.execute(query, (self._id, *values))]
+            return [Row._make(row[1:]) for row in self.ledger.db.execute(query, (self._id, *values))]
 
     def doubled(self) -> list[str]:
         """Keys that were there more than once when they were last seen, with a copy that nobody had answered."""

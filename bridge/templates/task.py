@@ -157,7 +157,13 @@ class TaskTemplate(Part):
 
     def repeats(self, fields: Iterable[str]) -> int:
         """How often the repeated field stands in a record with these fields; 0 where the template repeats none."""
+        if not self._repeating:
+            return 0
         return sum(1 for name in fields if (spec := self.field_for(name)) is not None and spec.repeat is not None)
+
+    @cached_property
+    def _repeating(self) -> bool:
+        return any(spec.repeat for spec in self.fields)
 
     def check_fields(self, fields: Mapping[str, object]) -> dict[str, FieldValue]:
         """Check a record's fields and return them in the template's order, in their one form.
