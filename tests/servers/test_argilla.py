@@ -540,6 +540,39 @@ class TestPull:
         assert seen == ["r0", "r1", "r1", "r2", "r3", "r4", "r5"]
 
 
+class TestAdmins:
+    def test_an_admin_of_the_workspace_does_all_that_an_owner_does(
+        self, connect: Connect, api: Callable[..., Any], project: Project, tmp_path: Path, argilla: LocalArgilla
+    ) -> None:
+        server = connect(key=admin(connect, api))
+        remote = push(server, project, records(3)).project
+        assert push(server, project, records(3)).present == 3
+        person = ArgillaPerson(argilla.url, argilla.add_user("ann").key, argilla.workspace)
+        person.ensure(project, create=False)
+        person.annotate("r0", {"rating": 2})
+        person.close()
+        people = People(tmp_path)
+        assert pull(server, remote.id, Feedback(tmp_path / "feedback.jsonl"), people).changes.new == 1
+
+    def test_an_admin_of_another_workspace_is_told_which_there_are(
+        self, connect: Connect, api: Callable[..., Any], project: Project
+    ) -> None:
+        with pytest.raises(NotFound, match="no workspace"):
+            connect(key=admin(connect, api, member=False)).ensure(project, create=True)
+
+
+def admin(connect: Connect, api: Callable[..., Any], *, member: bool = True) -> Secret:
+    """The key of a new admin, who is or is not a member of the workspace."""
+    name = f"admin{os.getpid()}-{next(_NUMBERS)}"
+    person = {"username": name, "first_name": name, "password": f"long enough {name}", "role": "admin"}
+    made = api("POST", "/users", body=person)
+    if member:
+        server = connect()
+        server._find_workspace()
+        api("POST", f"/workspaces/{server._workspace_id}/users", body={"user_id": made["id"]})
+    return Secret(made["api_key"])
+
+
 class TestBadInput:
     def test_a_wrong_key_is_named_and_not_shown(self, connect: Connect, project: Project) -> None:
         with pytest.raises(AuthError) as caught:
