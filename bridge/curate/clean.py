@@ -114,6 +114,7 @@ class Cleaner:
         after = dict(before)
         followed: dict[str, set[str]] = {}
         doubtful = [place for place, text in before.items() if self._changes and not _surely_clean(text)]
+        settled: dict[str, bool] = {}  # texts that a round left as they were, and whether entities stayed in it
         unsettled = bool(doubtful)
         while unsettled:
             # What one rule leaves can be another's to change, and whether entities are an accident depends on all
@@ -123,8 +124,12 @@ class Cleaner:
                 speaks_of_markup(apart_from_code(text)[0]) for text in after.values()
             )
             for place in doubtful:
+                if settled.get(place) is markup:
+                    continue
                 text, rules = self._round(after[place], {"html"} if markup else ())
+                settled[place] = markup
                 if text != after[place]:
+                    del settled[place]
                     after[place] = text
                     followed.setdefault(place, set()).update(rules)
                     unsettled = True
@@ -293,12 +298,9 @@ def _surely_clean(text: str) -> bool:
         and " \n" not in text
         and "\t" not in text
         and "\n\n\n\n" not in text
-        and text.translate(_LINE_FEED).isprintable()
+        and text.replace("\n", "").isprintable()
         and text == text.strip()
     )
-
-
-_LINE_FEED = {10: None}
 
 
 def clean_texts(texts: Iterable[tuple[str, str]], **settings: Any) -> dict[str, tuple[str, tuple[str, ...]]]:

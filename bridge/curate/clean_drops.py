@@ -118,7 +118,8 @@ def short(question: Question, settings: Settings) -> dict[str, Any] | None:
     """
     words = question.response.split()
     # Scripts without spaces: four characters say about as much as a word, so this never finds too few there.
-    count = max(len(words), len(_WITHOUT_SPACES.findall(question.response[:400])) // 2)
+    head = question.response[:400]
+    count = max(len(words), 0 if head.isascii() else len(_WITHOUT_SPACES.findall(head)) // 2)
     if count < settings.min_words:
         return {"words": count, "least": settings.min_words}
     if count > 6:
@@ -316,26 +317,10 @@ def language(question: Question, settings: Settings) -> dict[str, Any] | None:
 def _english(text: str) -> bool:
     """Whether a text is English beyond doubt: ASCII, with several of the words that no other language has."""
     head = text[:500]
-    return (
-        head.isascii()
-        and sum(
-            word in head
-            for word in (
-                " the ",
-                " and ",
-                " of ",
-                " to ",
-                " is ",
-                " that ",
-                " with ",
-                " you ",
-                " this ",
-                " are ",
-                " have ",
-            )
-        )
-        >= 3
-    )
+    return head.isascii() and len(_ENGLISH.intersection(head.split(" ")[1:-1])) >= 3
+
+
+_ENGLISH = frozenset(("the", "and", "of", "to", "is", "that", "with", "you", "this", "are", "have"))
 
 
 def _scripts(text: str) -> set[bool]:

