@@ -402,6 +402,18 @@ void texts_copy(const Texts *t, int64_t *sizes, int64_t *starts, uint32_t *token
     memcpy(tokens, t->tokens, (size_t)t->token_count * sizeof(uint32_t));
 }
 
+/* Before texts_finish: the words of all texts as numbers, and every different word. */
+int64_t texts_words(const Texts *t) { return t->words.count; }
+int64_t texts_ids(const Texts *t) { return t->id_count; }
+int64_t texts_bytes(const Texts *t) { return t->used; }
+
+void texts_copy_words(const Texts *t, uint32_t *ids, int64_t *lengths, char *bytes, int64_t *word_lengths) {
+    memcpy(ids, t->ids, (size_t)t->id_count * sizeof(uint32_t));
+    memcpy(lengths, t->lengths, (size_t)t->text_count * sizeof(int64_t));
+    memcpy(bytes, t->bytes, (size_t)t->used);
+    for (int64_t i = 0; i < t->words.count; i++) word_lengths[i] = t->words.entries[i].length;
+}
+
 /* ---- the join ---- */
 
 enum { GREEDY, COMPONENTS, PAIRS };

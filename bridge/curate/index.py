@@ -39,18 +39,29 @@ class _Numbers:
 
     def of(self, codes: Codes) -> tuple[Counts, _Numbers]:
         """The numbers of codes, and the new ones among them: the more frequent of these have lower numbers."""
-        places, there = find(self.codes, codes)
-        numbers = np.empty(len(codes), np.int64)
+        # Codes in order are found by walking through the table: as they come, by jumping about in it.
+        different, inverse, occurrences = _different(codes)
+        places, there = find(self.codes, different)
+        numbers = np.empty(len(different), np.int64)
         numbers[there] = self.ids[places[there]]
-        new, inverse, occurrences = np.unique(codes[~there], return_inverse=True, return_counts=True)
+        new = different[~there]
         ids = np.empty(len(new), np.uint32)
-        ids[np.argsort(-occurrences, kind="stable")] = np.arange(len(self.codes), len(self.codes) + len(new))
-        numbers[~there] = ids[inverse]
-        return numbers, _Numbers(new, ids)
+        ids[np.argsort(-occurrences[~there], kind="stable")] = np.arange(len(self.codes), len(self.codes) + len(new))
+        numbers[~there] = ids
+        return numbers[inverse], _Numbers(new, ids)
 
     def with_new(self, new: _Numbers) -> _Numbers:
         at = np.searchsorted(self.codes, new.codes)
         return _Numbers(np.insert(self.codes, at, new.codes), np.insert(self.ids, at, new.ids))
+
+
+def _different(codes: Codes) -> tuple[Codes, Counts, Counts]:
+    """Different codes, ascending; for each code its place among them; and how often each occurs."""
+    if int(codes.max(initial=0)) > 4 * len(codes):
+        return np.unique(codes, return_inverse=True, return_counts=True)
+    counts = np.bincount(codes.astype(np.int64))  # small numbers need no sorting
+    there = counts > 0
+    return np.flatnonzero(there).astype(np.uint64), (np.cumsum(there) - 1)[codes], counts[there]
 
 
 class NearIndex:
@@ -103,7 +114,7 @@ class NearIndex:
 
     def _run(self, rows: list[Record], prefer: Prefer | None, engine: Engine, *, keep: bool) -> Result:
         vocabulary = Vocabulary(self._vocabulary)
-        new_sets, levels = self._sets_of([texts(record, self.on) for record in rows], vocabulary)
+        new_sets, levels = self._sets_of([texts(record, self.on) for record in rows], vocabulary, engine)
         before = len(self)
         everything = _behind(self._sets, new_sets)
         order = np.concatenate([np.arange(before), before + np.array(by_worth(rows, prefer), np.int64)])
@@ -123,9 +134,9 @@ class NearIndex:
             self.keys += [rows[at].key for at in kept]
         return Result([rows[at] for at in kept], dropped, {"near": len(dropped)} if dropped else {})
 
-    def _sets_of(self, compared: list[str], vocabulary: Vocabulary) -> tuple[TokenSets, list[_Numbers]]:
+    def _sets_of(self, compared: list[str], vocabulary: Vocabulary, engine: Engine) -> tuple[TokenSets, list[_Numbers]]:
         """Sets of new texts with all their shingles, and what each level learns from them."""
-        ids, lengths = word_ids(compared, vocabulary, self.n)
+        ids, lengths = word_ids(compared, vocabulary, self.n, engine=engine)
         at, text = places(lengths, self.n)
         learned = []
         numbers, new = self._levels[0].of(ids[at].astype(np.uint64))

@@ -9,8 +9,9 @@ import ctypes
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,10 @@ def library() -> ctypes.CDLL | None:
         ("texts_tokens", _NUMBER, [_POINTER]),
         ("texts_distinct", _NUMBER, [_POINTER]),
         ("texts_copy", None, [_POINTER] * 4),
+        ("texts_words", _NUMBER, [_POINTER]),
+        ("texts_ids", _NUMBER, [_POINTER]),
+        ("texts_bytes", _NUMBER, [_POINTER]),
+        ("texts_copy_words", None, [_POINTER] * 5),
         ("texts_free", None, [_POINTER]),
         (
             "join",
@@ -114,6 +119,39 @@ def token_sets(texts: Iterable[str], n: int) -> tuple[Any, ...]:
     """
     import numpy as np
 
+    with _texts(texts, n) as handle:
+        kernel = _kernel()
+        _check(kernel.texts_finish(handle))
+        sizes = np.empty(kernel.texts_count(handle), np.int64)
+        starts = np.empty(len(sizes) + 1, np.int64)
+        tokens = np.empty(kernel.texts_tokens(handle), np.uint32)
+        kernel.texts_copy(handle, _at(sizes), _at(starts), _at(tokens))
+        return sizes, starts, tokens, int(kernel.texts_distinct(handle))
+
+
+def word_ids(texts: Iterable[str], n: int) -> tuple[Any, Any, list[str]]:
+    """What :func:`bridge.curate.tokens.word_ids` gives of lowered texts, and the words in the order of their numbers.
+
+    Raises:
+        MemoryError: there is not enough.
+    """
+    import numpy as np
+
+    with _texts(texts, n) as handle:
+        kernel = _kernel()
+        ids = np.empty(kernel.texts_ids(handle), np.uint32)
+        lengths = np.empty(kernel.texts_count(handle), np.int64)
+        letters = np.empty(kernel.texts_bytes(handle), np.uint8)
+        word_lengths = np.empty(kernel.texts_words(handle), np.int64)
+        kernel.texts_copy_words(handle, *map(_at, (ids, lengths, letters, word_lengths)))
+    raw, ends = letters.tobytes(), np.cumsum(word_lengths).tolist()
+    words = [raw[start:end].decode("utf-8", "surrogatepass") for start, end in pairwise([0, *ends])]
+    return ids, lengths, words
+
+
+@contextmanager
+def _texts(texts: Iterable[str], n: int) -> Iterator[int]:
+    """Texts in the kernel, as words."""
     kernel = _kernel()
     # The seed keeps anybody from writing texts whose words all have the same hash. No result depends on it.
     handle = kernel.texts_new(_classes(), int.from_bytes(os.urandom(8), "little"), n)
@@ -122,12 +160,7 @@ def token_sets(texts: Iterable[str], n: int) -> tuple[Any, ...]:
     try:
         for lengths, batch in _batches(texts):
             _check(kernel.texts_add(handle, batch, lengths.buffer_info()[0], len(lengths)))
-        _check(kernel.texts_finish(handle))
-        sizes = np.empty(kernel.texts_count(handle), np.int64)
-        starts = np.empty(len(sizes) + 1, np.int64)
-        tokens = np.empty(kernel.texts_tokens(handle), np.uint32)
-        kernel.texts_copy(handle, _at(sizes), _at(starts), _at(tokens))
-        return sizes, starts, tokens, int(kernel.texts_distinct(handle))
+        yield handle
     finally:
         kernel.texts_free(handle)
 

@@ -159,11 +159,14 @@ class Vocabulary(dict[str, int]):
         return number
 
 
-def word_ids(texts: Iterable[str], vocabulary: Vocabulary, n: int) -> tuple[Ids, Counts]:
+def word_ids(texts: Iterable[str], vocabulary: Vocabulary, n: int, *, engine: Engine = "numpy") -> tuple[Ids, Counts]:
     """The words' numbers of all texts behind each other, and how many each text has.
 
     A text that is shorter than a shingle is filled up with zeros, so that it has exactly one.
     """
+    if kernel.wanted(engine):
+        numbered, counts, found = kernel.word_ids(map(plain, texts), n)
+        return np.array([0, *(vocabulary[word] for word in found)], np.uint32)[numbered], counts
     ids, lengths = array("I"), array("q")
     number = vocabulary.__getitem__
     for text in texts:
