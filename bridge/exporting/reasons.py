@@ -17,17 +17,23 @@ REASONS = {
     "no_answer_turn": "the conversation does not end with an answer",
     "blank": "a text that the row needs is blank",
     "tie": "people contradict each other",
+    "contradiction": "by the answers it is both desirable and undesirable",
     "no_quorum": "too few people answered",
     "unchanged_rewrite": "the text was left as it was, which approves it",
     "changed_prompt": "who rewrote the response also changed the prompt, so the two answer different prompts",
     "equal": "the preferred text and the other one are the same",
     "no_preference": "people agree that no response is better than the others",
+    "margin": "no response is better than another by as much as the rule asks for",
+    "alone": "no other response to the same prompt was rated",
+    "dead_zone": "the answers make it neither desirable nor undesirable",
     "condition": "the answers do not let the record through",
     "unanswered": "nobody answered a question that the row needs",
+    "reasoning": "the reasoning in an answer never ends, or nothing comes after it",
     "curated": "a step of `curate.before_export` dropped it",
     "gated": "a gate stopped all of its rows",
     "straddles": "its prompt is like prompts of several splits, so it would leak from one to the other",
     "multi_turn": "the format has no place for several messages",
+    "unfit": "the format, or the chat template, cannot express it",
 }
 """Code to meaning. Where several are true of a record, it is counted under the first."""
 

@@ -28,7 +28,8 @@ from typing import Any, Literal, TypeAlias
 from bridge import __version__
 from bridge.annotations import Annotation, newest
 from bridge.errors import ExportError, UsageError
-from bridge.exporting.formats import FORMATS, Line
+from bridge.exporting.formats import FORMATS, Column, Line
+from bridge.exporting.formats.chat_template import ChatTemplate
 from bridge.exporting.plan import Plan, Sieve, Splitter, plan_all
 from bridge.exporting.reasons import Dropped, count_reasons
 from bridge.exporting.row import KINDS, Kind, Rejected
@@ -118,6 +119,7 @@ def export_all(
     split: Splitter | None = None,
     seed: int = 0,
     origin: Mapping[str, Any] | None = None,
+    chat_template: ChatTemplate | None = None,
 ) -> list[ExportResult]:
     """Write the training sets of several kinds to a folder; if all are empty, write nothing.
 
@@ -142,6 +144,7 @@ def export_all(
         split: gives rows their splits.
         seed: decides the order of rows whose neighbours must not be of one prompt.
         origin: where the answers come from, for the manifest.
+        chat_template: what the format ``text`` is made with.
 
     Raises:
         UsageError: a kind, format or sort of file that does not exist.
@@ -152,8 +155,18 @@ def export_all(
         raise UsageError("no kind of training set was named", remedy=f"use one or more of {', '.join(KINDS)}")
     if not files or not {"jsonl", "parquet"}.issuperset(files):
         raise UsageError("rows are written as jsonl, parquet, or both", remedy="name one or both of them")
-    plans = plan_all(kinds, records, merged, template, formats, sieves=sieves, split=split, seed=seed)
-    if not any(any(plan.lines.values()) for plan in plans):
+    plans = plan_all(
+        kinds,
+        records,
+        merged,
+        template,
+        formats,
+        sieves=sieves,
+        split=split,
+        seed=seed,
+        chat_template=chat_template,
+    )
+    if not any(any(plan.fits.values()) for plan in plans):
         raise _empty(plans[0])
     told: dict[str, Any] = {"origin": dict(origin)} if origin else {}
     told |= {"merge": dict(merge_rule or {}), "warnings": [warning.to_dict() for warning in warnings]}
@@ -214,15 +227,18 @@ def _write(
     files: list[ExportedFile] = []
     extra: list[Path] = []
     for (name, split), indices in parts.items():
-        lines = [plan.lines[name][index] for index in indices]
-        if FORMATS[kind][name].hosted:
+        shape = plan.formats[name]
+        if shape.hosted:
             extra.append(sidecar(kind, name, split))
-            _write_jsonl(folder / extra[-1], [line["metadata"] for line in lines])
-            lines = [{key: value for key, value in line.items() if key != "metadata"} for line in lines]
-        for container in ("jsonl",) if FORMATS[kind][name].hosted else containers:
+            _write_jsonl(folder / extra[-1], (line["metadata"] for line in plan.lines(name, indices)))
+        for container in ("jsonl",) if shape.hosted else containers:
             path = folder / place(kind, name, split, container)
-            (_write_parquet if container == "parquet" else _write_jsonl)(path, lines)
-            files.append(ExportedFile(path, name, len(lines), _sha256(path), split))
+            lines = plan.lines(name, indices)
+            if container == "parquet":
+                _write_parquet(path, lines, shape.columns)
+            else:
+                _write_jsonl(path, (_alone(line) for line in lines) if shape.hosted else lines)
+            files.append(ExportedFile(path, name, len(indices), _sha256(path), split))
     cases: dict[str, Sequence[Mapping[str, Any]]] = {f"{kind}.dropped.jsonl": [one.to_dict() for one in plan.dropped]}
     if plan.rejected:
         cases[f"{kind}.rejects.jsonl"] = [one.to_dict() for one in plan.rejected]
@@ -254,22 +270,27 @@ def _write(
 def _parts(plan: Plan) -> dict[tuple[str, str], list[int]]:
     """Format and split to the rows that stand there, in their order; only where there are any."""
     parts: dict[tuple[str, str], list[int]] = {}
-    for name, numbered in plan.lines.items():
-        for index in numbered:
+    for name, indices in plan.fits.items():
+        for index in indices:
             parts.setdefault((name, plan.rows[index].split), []).append(index)
     return parts
 
 
-def _write_jsonl(path: Path, lines: Sequence[Line]) -> None:
+def _alone(line: Line) -> Line:
+    """A line for a service that refuses columns it does not know."""
+    return {key: value for key, value in line.items() if key != "metadata"}
+
+
+def _write_jsonl(path: Path, lines: Iterable[Line]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_lines(path, lines)
 
 
-def _write_parquet(path: Path, lines: Sequence[Line]) -> None:
+def _write_parquet(path: Path, lines: Iterable[Line], columns: Mapping[str, Column]) -> None:
     from bridge.exporting.parquet import write_parquet  # it loads pyarrow, which JSON Lines do not need
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_parquet(path, lines)
+    write_parquet(path, lines, columns)
 
 
 def _describe(file: ExportedFile, dropped: Iterable[Dropped]) -> dict[str, Any]:
@@ -290,11 +311,12 @@ def _empty(plan: Plan) -> ExportError:
     counts = ", ".join(f"{reason}: {count:,}" for reason, count in found.items())
     remedies = {
         "not_merged": "let people answer, then pull and merge",
-        "multi_turn": "use the format 'conversational'",
         "unknown_record": "give the file of records that these answers belong to",
         "curated": "see what curate.before_export asks for",
         "gated": "see what these gates are for in docs/formats.md; `exports.gates` switches them",
     }
+    # A format that has no place for the rows names one that has, after what it says of them.
+    remedies |= {case.reason: case.text.rpartition("; ")[2] for case in plan.dropped if case.format}
     reasons = {case.reason for case in plan.dropped}
     remedy = next((remedies[reason] for reason in remedies if reason in reasons), "collect more answers")
     why = f"no record yields one ({counts})" if counts else "there are no records"

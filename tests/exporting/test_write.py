@@ -256,7 +256,7 @@ def test_no_kind_at_all_is_wrong_usage(tmp_path: Path) -> None:
     ("kind", "formats", "reason"),
     [
         ("rlhf", ["plain"], "'rlhf' is no kind"),
-        ("sft", ["alpaca"], "'alpaca' is no format"),
+        ("sft", ["axolotl"], "'axolotl' is no format"),
         ("sft", ["../plain"], "'../plain' is no format"),
         ("sft", [], "no format was named"),
     ],
