@@ -238,15 +238,19 @@ def read_row(
 
 
 def _texts_of(row: Mapping[str, Any], mapping: Mapping[str, str]) -> Iterator[tuple[str, Place, Any]]:
-    """Name, place and value of each field."""
+    """Name, place and value of each field.
+
+    A mapping speaks for the sides that it names; on a side that it does not name, columns have their usual names.
+    """
     if type(row.get("fields")) is dict:
         yield from ((name, ("fields", name), value) for name, value in row["fields"].items())
-    elif mapping:
-        yield from ((name, (column,), row[column]) for name, column in mapping.items() if column in row)
-    else:
-        for column, value in row.items():
-            if is_response(column) or _PROMPT.fullmatch(column):
-                yield column, (column,), value
+        return
+    yield from ((name, (column,), row[column]) for name, column in mapping.items() if column in row)
+    named, taken = {is_response(name) for name in mapping}, {*mapping, *mapping.values()}
+    for column, value in row.items():
+        answers = is_response(column)
+        if (answers or _PROMPT.fullmatch(column)) and answers not in named and column not in taken:
+            yield column, (column,), value
 
 
 def _field(name: str, place: Place, value: Any) -> tuple[FieldValue, Place | list[Place]]:

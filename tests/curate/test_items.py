@@ -213,6 +213,12 @@ class TestBadInput:
         assert prompt_and_response(item.record) == ("2 + 2?", "4")
         assert item.line(replace(item.record, fields={"prompt": "3?", "response": "4"}))["frage"] == "3?"
 
+    def test_a_side_that_the_map_does_not_name_is_found_by_its_usual_names(self) -> None:
+        row = {"frage": "2 + 2?", "response": "4", "prompt": "not this one", "topic": "sums"}
+        item = read_row(1, row, mapping={"prompt": "frage"})
+        assert prompt_and_response(item.record) == ("2 + 2?", "4")
+        assert item.record.metadata == {"prompt": "not this one", "topic": "sums"}
+
     def test_tables_come_as_json_has_their_values(self, tmp_path: Path) -> None:
         import datetime as dt
 
