@@ -155,8 +155,13 @@ def same_text(left: str, right: str) -> bool:
     >>> same_text("caf\\u00e9  au lait\\n", "cafe\\u0301 au lait")
     True
     """
-    return left == right or _plain(left) == _plain(right)
+    return left == right or plain(left) == plain(right)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text in one Unicode form (NFC), with single spaces for all white space.
+
+    >>> plain("cafe\\u0301\\n au lait ")
+    'café au lait'
+    """
     return " ".join(unicodedata.normalize("NFC", text).split())

@@ -51,7 +51,10 @@ def agreement(annotations_file: str | None, folder: str, as_json: bool, **flags:
 
 
 def _lines(found: Agreement, names: Mapping[str, str]) -> list[str]:
-    lines = [f"{found.records:,} records answered by {len(found.annotators):,} people", "", *_questions(found)]
+    lines = [f"{found.records:,} records answered by {len(found.annotators):,} people"]
+    if found.invalid:
+        lines.append(f"{found.invalid:,} answers are wrong and do not count: annobridge merge lists them with reasons")
+    lines += ["", *_questions(found)]
     for question in found.questions:
         kappas = sorted(pair.kappa for pair in question.pairs if pair.kappa is not None)
         if len(kappas) > 1:

@@ -55,6 +55,8 @@ class Agreement:
         controls: each person's score on control items, where there are some.
         positions: how often what stood first won, where the order was drawn by lot.
         anchorings: how far suggestions pull people, where some were hidden.
+        invalid: how many answers do not count because the template does not allow them, or nobody knows whose they are;
+            a merge lists them.
     """
 
     records: int
@@ -64,6 +66,7 @@ class Agreement:
     controls: tuple[ControlScore, ...] = ()
     positions: tuple[PositionBias, ...] = ()
     anchorings: tuple[Anchoring, ...] = ()
+    invalid: int = 0
 
     def question(self, name: str) -> QuestionAgreement:
         """The figures of the question of that name.
@@ -77,6 +80,7 @@ class Agreement:
         """The report as ``--json`` prints it."""
         return {
             "records": self.records,
+            "invalid": self.invalid,
             "questions": [found.to_dict() for found in self.questions],
             "annotators": [rater.to_dict() for rater in self.annotators],
             "controls": [score.to_dict() for score in self.controls],
@@ -122,15 +126,20 @@ def agreement(
     known = {record.key: record for record in records or ()}
     counted: list[tuple[Annotation, str]] = []
     given: dict[str, list[Given]] = {question.name: [] for question in template.questions}
+    prefilled: dict[str, dict[str, str]] = {}
+    invalid = 0
     for annotation in newest(annotations):
         record = known.get(annotation.record)
         why = why_not(annotation, record)
         if not annotation.annotator.strip():
+            invalid += why == "submitted"
             continue
         counted.append((annotation, why))
         if why == "submitted":
-            fields, prefill = (record.fields, template.prefilled(record)) if record else (None, None)
-            answers, _ = check_answers(annotation, template, fields, prefill, labels)
+            fields, prefill = (record.fields, template.prefilled(record)) if record else (None, {})
+            prefilled[annotation.record] = prefill
+            answers, problems = check_answers(annotation, template, fields, prefill, labels)
+            invalid += sum(problem.kind == "invalid" for problem in problems)
             for name, value in answers.items():
                 given[name].append((annotation.record, annotation.annotator, value))
     submitted = [annotation for annotation, why in counted if why == "submitted"]
@@ -141,7 +150,8 @@ def agreement(
         measured = measure(question, answers_, _texts(question, known), seed=seed)
         found.append(measured.agreement)
         people[question.name] = figures(answers_, measured)
-        doubts += _doubts(question, measured, times)
+        originals = {key: texts[question.name] for key, texts in prefilled.items() if question.name in texts}
+        doubts += _doubts(question, answers_, measured, times, originals)
     doubts += too_fast((a.record, a.annotator, a.lead_time_s or 0) for a in submitted)
     doubts += audit_doubts(controls, positions, anchorings)
     return Agreement(
@@ -152,6 +162,7 @@ def agreement(
         tuple(controls),
         tuple(positions),
         tuple(anchorings),
+        invalid,
     )
 
 
@@ -163,11 +174,16 @@ def _texts(question: Question, known: Mapping[str, Record]) -> dict[str, str]:
     return {key: text for key, text in fields.items() if isinstance(text, str)}
 
 
-def _doubts(question: Question, measured: Measured, times: Mapping[tuple[str, str], str]) -> list[Doubt]:
+def _doubts(
+    question: Question,
+    given: Sequence[Given],
+    measured: Measured,
+    times: Mapping[tuple[str, str], str],
+    originals: Mapping[str, str],
+) -> list[Doubt]:
     """What is doubtful about a question and about those who answered it."""
     doubts = question_doubts(measured.agreement)
-    if measured.units is not None:
-        doubts += suspected(question, measured.units)
+    doubts += suspected(question, given, measured.units, originals)
     if any(doubt.kind == "chance_level" for doubt in doubts):
         return doubts  # where nobody agrees with anybody, nobody stands out
     steps = question.max - question.min if isinstance(question, RatingQuestion) else 0

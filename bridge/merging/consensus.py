@@ -209,8 +209,12 @@ def _model(
     template: TaskTemplate, cases: list[_Case], rule: Rule, result: MergeResult
 ) -> dict[str, dict[str, MergedAnswer]]:
     """Question to record to answer, for questions that a model merges; what it says of itself goes to the result."""
-    found = {}
-    for question in template.questions if rule.method == "dawid-skene" else ():
+    found: dict[str, dict[str, MergedAnswer]] = {}
+    if rule.method != "dawid-skene":
+        return found
+    if not any(map(can_model, template.questions)):
+        result.warnings.append(_NO_MODEL)
+    for question in template.questions:
         given = {case.key: answers for case in cases if (answers := case.answers(question.name))}
         if not given or not can_model(question):
             continue
@@ -235,7 +239,16 @@ def _warn(template: TaskTemplate, cases: list[_Case], result: MergeResult) -> No
     for question in template.questions:
         name = question.name
         given = [(case.key, who, of[name]) for case in cases for who, of in case.people.items() if name in of]
-        result.warnings.extend(doubt for doubt in warned(question, given) if doubt not in result.warnings)
+        originals = {case.key: case.prefill[name] for case in cases if name in case.prefill}
+        result.warnings.extend(doubt for doubt in warned(question, given, originals) if doubt not in result.warnings)
+
+
+_NO_MODEL = Doubt(
+    "no_model",
+    "Dawid-Skene is a model of labels and of marked passages, and this template asks for neither (preferences are "
+    "votes): each kind was merged in its usual way",
+    "leave the method out",
+)
 
 
 def _merge_question(

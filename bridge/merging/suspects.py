@@ -29,6 +29,9 @@ FAR = 4
 LITTLE = 0.05
 """Agreement above chance of people who hardly agree."""
 
+STRANGE = 0.25
+"""Agreement, word for word, that two people with everybody else surely stay below who only agree with each other."""
+
 AT_ONCE = 1 << 22
 """Pairs of answers that are held in memory together."""
 
@@ -119,7 +122,7 @@ def constant_annotators(votes: Votes) -> list[Doubt]:
     return sorted(doubts, key=lambda doubt: doubt.annotators)
 
 
-def copied_answers(votes: Votes) -> list[Doubt]:
+def copied_answers(votes: Votes, *, by_chance: bool = True) -> list[Doubt]:
     """Pairs who agree (nearly) always, and far more than their agreement with other people explains.
 
     Agreement above chance is the product of how good the two are, so how often two people should agree follows from
@@ -128,6 +131,11 @@ def copied_answers(votes: Votes) -> list[Doubt]:
     ratings, WWW 2013.) Chance is what the shares of labels that each of the two gives make it. Where the others do not
     clearly agree with one another, or there are none, only two who never differ are named; and only if both agree with
     nobody else as much, but with others clearly more than by chance: beside one who answers at random all look alike.
+
+    Args:
+        votes: who said what.
+        by_chance: whether answers can be the same by chance, and be so often. Those that are written or marked freely
+            cannot: then two who hardly ever agree with others, but always with each other, need no further proof.
     """
     pairs = _pairs(votes)
     people, classes = len(votes.annotators), len(votes.labels)
@@ -135,7 +143,7 @@ def copied_answers(votes: Votes) -> list[Doubt]:
     answers = own.sum(axis=1)
     shares = own / np.maximum(answers, 1)[:, None]
     chance = np.zeros(len(pairs.first))
-    for label in range(classes):
+    for label in range(classes if by_chance else 0):
         chance += shares[pairs.first, label] * shares[pairs.second, label]
 
     judged = pairs.common >= FEW_COMMON
@@ -158,9 +166,10 @@ def copied_answers(votes: Votes) -> list[Doubt]:
     explained = np.clip(one + one_error, 0, 1) * np.clip(other + other_error, 0, 1) / np.where(known, usual, 1.0)
     expected = chance[near] + (1 - chance[near]) * np.minimum(explained, 1.0)
     common, same = pairs.common[near], pairs.same[near]
+    alone = np.maximum(one + 2 * one_error, other + 2 * other_error) < STRANGE
     copied = (
         (FAR * (common - same) <= (1 - expected) * common)
-        & (known | ((same == common) & follow & exclusive))
+        & (known | ((same == common) & follow & exclusive) | (alone & (not by_chance)))
         & (_log_tail(same, common, expected) < np.log(ALARM / max(int(judged.sum()), 1)))
     )
     doubts = []

@@ -7,20 +7,22 @@ agreement (:mod:`bridge.merging.agreement`), which has the same words for these.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bridge.merging.compared import Given, Units, units
 from bridge.merging.dawid_skene import Votes
 from bridge.merging.doubt import Doubt
 from bridge.merging.suspects import suspects
-from bridge.questions import Question, RatingQuestion
+from bridge.merging.verbatim import verbatim
+from bridge.questions import Question, RankingQuestion, RatingQuestion
 
 _CELLS = 20_000_000
+_NONE: Mapping[str, str] = {}
 
 
-def warned(question: Question, given: Sequence[Given]) -> list[Doubt]:
-    """What is doubtful about the answers to a question, and about those who gave them.
+def warned(question: Question, given: Sequence[Given], originals: Mapping[str, str] = _NONE) -> list[Doubt]:
+    """What is doubtful about the answers to a question, and about those who gave them (see :func:`suspected`).
 
     >>> from bridge.templates import load_template
     >>> given = [(f"r{n}", "ann", "correct") for n in range(5)]
@@ -31,8 +33,7 @@ def warned(question: Question, given: Sequence[Given]) -> list[Doubt]:
     doubts = alone(question.name, len(given), len({who for _, who, _ in given}), shared)
     if doubts or not given:
         return doubts
-    found = units(question, given)
-    return suspected(question, found) if found else []
+    return suspected(question, given, units(question, given), originals)
 
 
 def alone(question: str, answers: int, annotators: int, shared: int) -> list[Doubt]:
@@ -61,15 +62,24 @@ def alone(question: str, answers: int, annotators: int, shared: int) -> list[Dou
     return []
 
 
-def suspected(question: Question, found: Units) -> list[Doubt]:
-    """People who always say the same, or copy (:func:`~bridge.merging.suspects.suspects`), by the name of the question.
+def suspected(
+    question: Question, given: Sequence[Given], found: Units | None, originals: Mapping[str, str] = _NONE
+) -> list[Doubt]:
+    """People who always say the same, or copy, by the name of the question.
 
     Two people with the same idea of a scale may agree more than others do, who lean to one of its ends. So of ratings
     only those are copies that have no differences.
+
+    Args:
+        question: the question.
+        given: the answers to it.
+        found: the same as numbers, for kinds that have them.
+        originals: of texts, record to the text that people started with, where it is known.
     """
+    whole = found is None or isinstance(question, RankingQuestion)
     return [
         replace(doubt, question=question.name)
-        for doubt in suspects(_light(found.votes))
+        for doubt in (verbatim(question, given, originals) if whole or found is None else suspects(_light(found.votes)))
         if not (isinstance(question, RatingQuestion) and doubt.kind == "copied_answers" and _differ(doubt))
     ]
 

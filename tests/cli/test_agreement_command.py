@@ -64,6 +64,13 @@ class TestFiles:
         assert len(question["pairs"]) == 6
         assert (done.json["warnings"], done.json["partial"]) == ([], False)
 
+    def test_answers_that_the_template_does_not_allow_are_counted(self) -> None:
+        given = {"ann": "good", " ": "correct"}
+        answers = [Annotation("r1", who, answers={"label": label}) for who, label in given.items()]
+        arguments = ["agreement", "--template", "label", *written(answers)]
+        assert run(*arguments).lines[1].startswith("2 answers are wrong and do not count: annobridge merge lists them")
+        assert run(*arguments, "--json").json["invalid"] == 2
+
     def test_an_undefined_coefficient_says_why(self) -> None:
         answers = [Annotation(f"r{n}", "ann", answers={"label": "correct"}) for n in range(3)]
         done = run("agreement", "--template", "label", *written(answers))

@@ -239,7 +239,16 @@ def test_the_report_is_json() -> None:
     annotations, template = crowd(HONEST, records=30)
     report = agreement(annotations, template).to_dict()
     assert json.loads(json.dumps(report, allow_nan=False)) == report
-    assert set(report) == {"records", "questions", "annotators", "controls", "positions", "anchorings", "warnings"}
+    assert set(report) == {
+        "records",
+        "invalid",
+        "questions",
+        "annotators",
+        "controls",
+        "positions",
+        "anchorings",
+        "warnings",
+    }
 
 
 def test_the_seed_decides_the_samples() -> None:

@@ -63,6 +63,7 @@ def test_preferences_are_merged_by_majority_whatever_is_asked_for() -> None:
     result = merge(annotations, template, method="dawid-skene")
     assert result.kept == merge(annotations, template).kept
     assert "questions" not in result.rule
+    assert [doubt.kind for doubt in result.warnings] == ["no_model"]
 
 
 def test_a_quorum_holds_for_the_model_too() -> None:
