@@ -23,7 +23,7 @@ main { max-width: 1120px; margin: 0 auto; padding: 32px 20px 64px; }
 h1 { font-size: 26px; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 16px; margin: 0 0 4px; }
 p { margin: 4px 0 12px; } .soft, figcaption { color: var(--soft); font-size: 13px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 20px 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 12px; margin: 20px 0; }
 .tile, section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; }
 .tile b { display: block; font-size: 24px; font-weight: 650; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .tile.look b { color: var(--look); }
@@ -39,8 +39,8 @@ svg text { fill: var(--soft); font: 12px system-ui, sans-serif; } svg text.name 
 .bar { fill: var(--bar); } .other { fill: var(--other); } .low { fill: var(--look); } .axis { stroke: var(--line); }
 .mark { stroke: var(--ink); stroke-dasharray: 3 3; }
 svg text.marked { fill: var(--ink); font-weight: 600; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13px; margin-top: 8px; }
-th, td { text-align: right; padding: 3px 5px; border-top: 1px solid var(--line); font-weight: 400;
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 12.5px; margin-top: 8px; }
+th, td { text-align: right; padding: 3px 3px; border-top: 1px solid var(--line); font-weight: 400;
   white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } thead th { color: var(--soft); border: 0; }
 details { margin-top: 8px; } summary { cursor: pointer; color: var(--soft); font-size: 13px; }
