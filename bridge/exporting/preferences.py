@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,18 @@ class Preference:
     best: str
     annotators: tuple[str, ...]
     pairs: tuple[Pair, ...]
+
+
+def responses(question: LabelQuestion | RankingQuestion, fields: Iterable[str]) -> list[str]:
+    """The fields that a question compares, in their order.
+
+    >>> from bridge.templates import load_template
+    >>> responses(load_template("preference").question("preference"), ())
+    ['response_a', 'response_b']
+    """
+    if isinstance(question, RankingQuestion):
+        return question.item_names(fields)
+    return [*dict.fromkeys(option.picks for option in question.options if option.picks)]
 
 
 def preference(question: LabelQuestion | RankingQuestion, answer: MergedAnswer) -> Preference:

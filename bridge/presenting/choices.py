@@ -14,7 +14,7 @@ from itertools import combinations
 
 from bridge.errors import ValueRejected
 from bridge.questions import Conditions, LabelQuestion, Option, Question, RankingQuestion, SpanQuestion, TextQuestion
-from bridge.templates import DpoSource, SftSource, TaskTemplate
+from bridge.templates import Source, TaskTemplate
 
 _APART = "leave `blind` out, or ask this in a campaign of its own"
 
@@ -182,8 +182,7 @@ def _in_the_way(template: TaskTemplate, found: Choices) -> Iterator[ValueRejecte
         yield from _one_sided(f"{what} is required where", question.required_when, found)
         yield from _speaking(question, template, found)
     yield from _families(template, found)
-    sources: list[SftSource | DpoSource] = [*template.training.sft, *template.training.dpo] if template.training else []
-    for source in sources:
+    for _, _, source in template.training.sources() if template.training else ():
         yield from _rules(source, fields, found, {question.name for question in template.questions})
 
 
@@ -240,13 +239,11 @@ def _families(template: TaskTemplate, found: Choices) -> Iterator[ValueRejected]
                 )
 
 
-def _rules(
-    source: SftSource | DpoSource, fields: set[str], found: Choices, questions: set[str]
-) -> Iterator[ValueRejected]:
+def _rules(source: Source, fields: set[str], found: Choices, questions: set[str]) -> Iterator[ValueRejected]:
     """Training rules by which an answer concerns one of the fields, without saying so itself."""
-    named = [source.use] if isinstance(source, SftSource) else [source.chosen, source.rejected]
-    for name in fields.intersection(filter(None, named)):
-        for other in (*source.when, *(part for part in named if part in questions)):
+    named = source.texts()
+    for name in fields.intersection(named):
+        for other in (*source.judges(), *(part for part in named if part in questions)):
             if other not in found.questions:
                 yield ValueRejected(
                     f"a training rule uses {name}, which changes its place, by the answers to {other!r}", remedy=_APART

@@ -32,9 +32,7 @@ def trained_chats(template: TaskTemplate) -> dict[str, Use]:
         return {}
     # Several fields make one text of the user, in which a chat's roles are words like any others.
     prompts = set(training.prompt) if len(training.prompt) == 1 else set()
-    sources = {source.use for source in training.sft}
-    for pair in training.dpo:
-        sources |= {name for name in (pair.chosen, pair.rejected, pair.pairs) if name is not None}
+    sources = {name for _, _, source in training.sources() for name in source.texts()}
     fields = template.field_names(max((spec.repeat.max for spec in template.fields if spec.repeat), default=0))
     answers = sources | {
         name

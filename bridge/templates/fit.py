@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 from bridge.complaints import Place
 from bridge.questions import (
@@ -17,9 +17,12 @@ from bridge.questions import (
     TextQuestion,
     numbered,
 )
+from bridge.templates.training import AnySource, KtoSource, SftSource, Training
 
 if TYPE_CHECKING:
-    from bridge.templates.task import TaskTemplate, Training
+    from bridge.templates.task import TaskTemplate
+
+_Is: TypeAlias = Callable[[str], bool]
 
 Misfit = tuple[Place, str]
 """Where something in a template does not fit the rest, and why."""
@@ -107,17 +110,44 @@ def _training_misfits(template: TaskTemplate, training: Training) -> Iterator[Mi
     for index, name in enumerate(training.prompt):
         if template.field_for(name) is None:
             yield ("prompt", index), f"{name!r} is not a field"
-    for index, sft in enumerate(training.sft):
-        if not is_text(sft.use) and not is_choice(sft.use):
-            yield ("sft", index, "use"), f"{sft.use!r} is no field, text, preference or ranking"
-    for index, dpo in enumerate(training.dpo):
-        if dpo.pairs is not None and not is_choice(dpo.pairs):
-            yield ("dpo", index, "pairs"), f"{dpo.pairs!r} is no ranking and no label question with 'picks'"
-        for side, text in (("chosen", dpo.chosen), ("rejected", dpo.rejected)):
-            if text is not None and not is_text(text):
-                yield ("dpo", index, side), f"{text!r} is no field and no text question"
-    conditions = {("sft", index): sft.when for index, sft in enumerate(training.sft)}
-    conditions |= {("dpo", index): dpo.when for index, dpo in enumerate(training.dpo)}
-    for source, when in conditions.items():
-        for place, reason in _condition_misfits(template, when):
-            yield (*source, "when", *place), reason
+    for kind, index, source in training.sources():
+        for place, reason in _source_misfits(template, source, is_choice, is_text):
+            yield (kind, index, *place), reason
+        conditions = {"when": source.when}
+        if isinstance(source, KtoSource):
+            conditions |= {"desirable": source.desirable or {}, "undesirable": source.undesirable or {}}
+        for name, when in conditions.items():
+            for place, reason in _condition_misfits(template, when):
+                yield (kind, index, name, *place), reason
+
+
+def _source_misfits(template: TaskTemplate, source: AnySource, is_choice: _Is, is_text: _Is) -> Iterator[Misfit]:
+    questions = {q.name: q for q in template.questions}
+    if isinstance(source, SftSource):
+        if not is_text(source.use) and not is_choice(source.use):
+            yield ("use",), f"{source.use!r} is no field, text, preference or ranking"
+        if source.unchanged == "approve" and not getattr(questions.get(source.use), "prefill", None):
+            yield ("unchanged",), f"{source.use!r} is no text question with 'prefill', which can stay unchanged"
+        return
+    if isinstance(source, KtoSource):
+        if not is_text(source.use):
+            yield ("use",), f"{source.use!r} is no field and no text question"
+        return
+    if source.pairs is not None and not is_choice(source.pairs):
+        yield ("pairs",), f"{source.pairs!r} is no ranking and no label question with 'picks'"
+    for side, text in (("chosen", source.chosen), ("rejected", source.rejected)):
+        if text is not None and not is_text(text):
+            yield (side,), f"{text!r} is no field and no text question"
+    if source.of is not None and template.field_for(source.of) is None:
+        yield ("of",), f"{source.of!r} is not a field"
+    asked: dict[Place, str | None] = {("score",): getattr(source, "score", None)}
+    if isinstance(source.ratings, dict):
+        for field, name in source.ratings.items():
+            if template.field_for(field) is None:
+                yield ("ratings", field), f"{field!r} is not a field"
+            asked["ratings", field] = name
+    else:
+        asked["ratings",] = source.ratings
+    for place, rating in asked.items():
+        if rating is not None and not isinstance(questions.get(rating), RatingQuestion):
+            yield place, f"{rating!r} is no rating question"

@@ -13,7 +13,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from bridge.errors import ValueRejected
 from bridge.fields import FieldSpec
@@ -34,56 +34,8 @@ from bridge.questions import (
 from bridge.records import FieldValue, Record, answer_text, canonical_json
 from bridge.templates.chats import Use, check_chat, trained_chats
 from bridge.templates.fit import misfits
+from bridge.templates.training import Training
 from bridge.text import shown
-
-
-class SftSource(Part):
-    """Where an SFT completion can come from.
-
-    ``use`` names a field (the response that people approved), a text question (its rewrites), a label question with
-    ``picks`` (the preferred response) or a ranking (the best one). ``when`` says which answers let it through.
-    """
-
-    use: Name
-    when: Conditions = {}
-
-
-class DpoSource(Part):
-    """Where a preference pair comes from: ``chosen`` over ``rejected``, or the ``pairs`` of a preference or ranking."""
-
-    chosen: Name | None = None
-    rejected: Name | None = None
-    pairs: Name | None = None
-    when: Conditions = {}
-
-    @model_validator(mode="after")
-    def _one_form(self) -> DpoSource:
-        if (self.pairs is None) != (self.chosen is not None and self.rejected is not None) or (
-            self.pairs is not None and (self.chosen or self.rejected)
-        ):
-            raise ValueError("give either 'chosen' and 'rejected', or 'pairs'")
-        return self
-
-
-_Prompt = Annotated[list[Name], Field(min_length=1, max_length=5)]
-
-
-class Training(Part):
-    """How merged answers become training rows.
-
-    ``prompt`` is one field or several, put after the ``instruction``; a chat gives the turns before its last answer.
-    For SFT the first source that yields a row is used; for DPO all of them are.
-    """
-
-    prompt: _Prompt
-    instruction: Prose = ""
-    sft: list[SftSource] = []
-    dpo: list[DpoSource] = []
-
-    @field_validator("prompt", mode="before", json_schema_input_type=Name | _Prompt)
-    @classmethod
-    def _one_prompt(cls, prompt: Any) -> Any:
-        return [prompt] if isinstance(prompt, str) else prompt
 
 
 class TaskTemplate(Part):
