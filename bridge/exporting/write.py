@@ -11,6 +11,9 @@
     DIR/sft.plain/train.jsonl       the rows of a split, where the set has splits
     DIR/sft.plain-parquet/train.parquet
 
+    DIR/sft.plain.trl.yaml, DIR/dataset_info.json ...
+                                    settings for trainers (:mod:`bridge.exporting.trainers`)
+
 The same input gives the same bytes: rows are sorted by record key, and nothing holds a time. The files take the places
 of those of an earlier export all at once (:mod:`bridge.exporting.staging`).
 """
@@ -27,14 +30,15 @@ from typing import Any, Literal, TypeAlias
 
 from bridge import __version__
 from bridge.annotations import Annotation, newest
-from bridge.errors import ExportError, UsageError
+from bridge.errors import ExportError, InputError, UsageError
 from bridge.exporting.formats import FORMATS, Column, Line
 from bridge.exporting.formats.chat_template import ChatTemplate
 from bridge.exporting.plan import Plan, Sieve, Splitter, plan_all
 from bridge.exporting.reasons import Dropped, count_reasons
 from bridge.exporting.row import KINDS, Kind, Rejected
 from bridge.exporting.staging import staged
-from bridge.files import write_lines, write_text
+from bridge.exporting.trainers import DATASET_INFO, dataset_info, merged_info, settings
+from bridge.files import text_chunks, write_lines, write_text
 from bridge.merging.doubt import Doubt
 from bridge.merging.merged import Merged
 from bridge.records import Record, canonical_json
@@ -149,6 +153,7 @@ def export_all(
     Raises:
         UsageError: a kind, format or sort of file that does not exist.
         ExportError: the template has no rule for such rows, or no record yields one.
+        InputError: the folder holds a ``dataset_info.json`` that is no JSON.
         StoreError: the folder cannot be written.
     """
     if not kinds:
@@ -173,7 +178,12 @@ def export_all(
     revisions = None if annotations is None else _revisions(annotations)
     decided = _revisions(adjudications)
     folder = Path(out_dir)
-    with staged(folder, [path for plan in plans for path in _there(folder, plan.kind)]) as stage:
+    info = _info(folder, plans, files)
+    stale = [path for plan in plans for path in _there(folder, plan.kind)]
+    with staged(folder, [*stale, Path(DATASET_INFO)]) as stage:
+        if info:
+            write_text(stage / DATASET_INFO, info)
+            _follow(folder, stage, [plan.kind for plan in plans])
         results = [_write(plan, template, stage, list(files), revisions, decided, told) for plan in plans]
     return [_moved(result, stage, folder) for result in results]
 
@@ -204,7 +214,44 @@ def _there(folder: Path, kind: Kind) -> Iterator[Path]:
         for pattern in ("{}.jsonl", "{}.parquet", "{}.metadata.jsonl", "{}/*.jsonl", "{}-parquet/*.parquet"):
             yield from (path.relative_to(folder) for path in folder.glob(pattern.format(f"{kind}.{name}")))
         yield from (path.relative_to(folder) for path in folder.glob(f"{kind}.{name}-metadata/*.jsonl"))
+        yield from (path.relative_to(folder) for path in folder.glob(f"{kind}.{name}.*.yaml"))
     yield from (path.relative_to(folder) for path in folder.glob(f"{kind}.rejects.jsonl"))
+
+
+def _info(folder: Path, plans: Iterable[Plan], containers: Sequence[Container]) -> str:
+    """What ``dataset_info.json`` is going to say: entries of other kinds, and a user's own, stay."""
+    entries: dict[str, Any] = {}
+    for plan in plans:
+        for name, files in _files(plan, containers).items():
+            entries |= dataset_info(plan.kind, name, files)
+    before = folder / DATASET_INFO
+    try:
+        there = "".join(text_chunks(before)) if before.is_file() else ""
+        return merged_info([plan.kind for plan in plans], there, entries)
+    except (ValueError, AttributeError):
+        raise InputError(f"{before}: no JSON object", remedy="repair or remove it, or choose another folder") from None
+
+
+def _files(plan: Plan, containers: Sequence[Container]) -> dict[str, list[tuple[str, str]]]:
+    """Format to the split and the place of each file that it is going to have."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, split in _parts(plan):
+        kept: Sequence[Container] = ("jsonl",) if plan.formats[name].hosted else containers
+        places = [(split, place(plan.kind, name, split, container).as_posix()) for container in kept]
+        found.setdefault(name, []).extend(places)
+    return found
+
+
+def _follow(folder: Path, stage: Path, kinds: Sequence[Kind]) -> None:
+    """Manifests of kinds that are not written now name the new ``dataset_info.json``, which they share."""
+    if (folder / DATASET_INFO).is_file():
+        before, now = _sha256(folder / DATASET_INFO), _sha256(stage / DATASET_INFO)
+        for kind in set(KINDS).difference(kinds):
+            manifest = folder / f"{kind}.manifest.json"
+            if before != now and manifest.is_file():
+                text = "".join(text_chunks(manifest))
+                if before in text:
+                    write_text(stage / manifest.name, text.replace(before, now))
 
 
 def _moved(result: ExportResult, stage: Path, folder: Path) -> ExportResult:
@@ -239,6 +286,12 @@ def _write(
             else:
                 _write_jsonl(path, (_alone(line) for line in lines) if shape.hosted else lines)
             files.append(ExportedFile(path, name, len(indices), _sha256(path), split))
+    for name, there in _files(plan, containers).items():
+        for file_name, text in settings(kind, name, there).items():
+            write_text(folder / file_name, text)
+            extra.append(Path(file_name))
+        if dataset_info(kind, name, there) and Path(DATASET_INFO) not in extra:
+            extra.append(Path(DATASET_INFO))
     cases: dict[str, Sequence[Mapping[str, Any]]] = {f"{kind}.dropped.jsonl": [one.to_dict() for one in plan.dropped]}
     if plan.rejected:
         cases[f"{kind}.rejects.jsonl"] = [one.to_dict() for one in plan.rejected]

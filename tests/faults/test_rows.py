@@ -840,11 +840,15 @@ def test_27_no_name_leads_out_of_the_folder_and_no_link_is_followed(folder: Fold
     assert outside.read_text() == "somebody else's"
     assert not (folder.path / "out" / "sft.plain.jsonl").is_symlink()
     assert sorted(path.name for path in (folder.path / "out").iterdir()) == [
+        "dataset_info.json",
         "merged.jsonl",
         "sft.conversational.jsonl",
+        "sft.conversational.trl.yaml",
         "sft.dropped.jsonl",
         "sft.manifest.json",
+        "sft.plain.axolotl.yaml",
         "sft.plain.jsonl",
+        "sft.plain.trl.yaml",
     ]
     for bad in ("../x", "/etc/passwd", "sft/../../x", ""):
         with pytest.raises(UsageError):
