@@ -94,15 +94,27 @@ def set_aside(votes: Votes) -> tuple[Votes, tuple[str, ...]]:
     return rest, tuple(sorted(named))
 
 
-def _too_little(votes: Votes) -> Iterator[Doubt]:
-    answers, items, people = len(votes.label), len(votes.items), len(votes.annotators)
-    if items < ITEMS:
-        yield Doubt(
+def few_items(items: int, what: str = "items") -> list[Doubt]:
+    """Whether so many items, or other things that are judged as a whole, are too few.
+
+    >>> few_items(20, "texts")[0].means
+    '20 texts have answers, too few to learn from: 100 are needed'
+    """
+    if items >= ITEMS:
+        return []
+    return [
+        Doubt(
             "few_items",
-            f"{items:,} items have answers, too few to learn from: {ITEMS} are needed",
+            f"{items:,} {what} have answers, too few to learn from: {ITEMS} are needed",
             "stay with the majority, or collect more answers first",
             evidence={"items": items, "needed": ITEMS},
         )
+    ]
+
+
+def _too_little(votes: Votes) -> Iterator[Doubt]:
+    answers, items, people = len(votes.label), len(votes.items), len(votes.annotators)
+    yield from few_items(items)
     if answers < ANSWERS_PER_ITEM * items:
         yield Doubt(
             "few_answers_per_item",

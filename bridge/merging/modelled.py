@@ -95,12 +95,15 @@ def _likeliest(answers: Answers, shares: Mapping[str, float], majority: MergedAn
 def model_spans(question: SpanQuestion, given: Mapping[str, Answers], texts: Mapping[str, str], rule: Rule) -> Modelled:
     """Spans of the tokens that lie inside a passage more likely than not, for each label by itself.
 
+    Tokens of a text hang together, so that many tokens of few texts are little to learn from: texts are counted too.
     Records are merged by votes whose text is not known, or which only people answered that are set aside.
     """
     from bridge.merging.dawid_skene import dawid_skene, votes
-    from bridge.merging.gate import gate, set_aside
+    from bridge.merging.gate import few_items, gate, set_aside
 
     places = {record: tokens(texts[record]) for record in given if record in texts}
+    if doubts := few_items(len(places), "texts"):
+        return _refused(question.name, doubts)
     inside: dict[str, dict[str, list[int]]] = {record: {} for record in places}
     margins = dict.fromkeys(places, 1.0)
     by_votes = given.keys() - places.keys()

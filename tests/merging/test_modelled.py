@@ -110,7 +110,7 @@ def _words(text: str) -> list[tuple[str, int]]:
 
 def test_tokens_that_few_but_good_people_mark_are_found_by_the_model() -> None:
     template = _spans_of("factual")
-    annotations, records, truth = marked(80)
+    annotations, records, truth = marked(110)
     majority = merge(annotations, template, records)
     model = merge(annotations, template, records, method="dawid-skene")
 
@@ -119,6 +119,15 @@ def test_tokens_that_few_but_good_people_mark_are_found_by_the_model() -> None:
 
     assert model.rule["questions"]["errors"]["used"] is True
     assert found(model) > found(majority) + 10
+
+
+def test_many_tokens_of_few_texts_are_too_few() -> None:
+    annotations, records, _ = marked(20)
+    result = merge(annotations, _spans_of("factual"), records, method="dawid-skene")
+    assert result.kept == merge(annotations, _spans_of("factual"), records).kept
+    assert [doubt.means for doubt in result.warnings if doubt.kind == "few_items"] == [
+        "20 texts have answers, too few to learn from: 100 are needed"
+    ]
 
 
 def _spans_of(label: str) -> Any:
