@@ -23,7 +23,7 @@ FILE_NAME = "campaign.yaml"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), ONE_LINE]
 
-Property = Annotated[str, StringConstraints(pattern=r"^(?!bridge_)[a-z0-9][a-z0-9_-]{0,49}$")]
+Property = Annotated[str, StringConstraints(pattern=re.compile(r"^(?!bridge_)[a-z0-9][a-z0-9_-]{0,49}$"))]
 """A column of the records that managers filter by: a name that both servers take."""
 
 
