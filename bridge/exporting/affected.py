@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from bridge.exporting.write import place
+
 
 def affected(folders: Iterable[Path], records: Collection[str]) -> list[dict[str, Any]]:
     """Rows of exports that were made from one of these records, by the manifests beside them.
@@ -26,12 +28,12 @@ def affected(folders: Iterable[Path], records: Collection[str]) -> list[dict[str
     for folder in folders:
         for path in sorted(folder.glob("*.manifest.json")) if keys else ():
             for row in _rows(path):
-                if row.get("record") in keys:
+                if touched := keys & {row.get("record"), *row.get("others", ())}:
                     for name, line in row.get("lines", {}).items():
-                        file = folder / f"{path.name.removesuffix('.manifest.json')}.{name}.jsonl"
+                        file = folder / place(path.name.removesuffix(".manifest.json"), name, row.get("split", ""))
                         lines, whose = found.setdefault(file, ([], set()))
                         lines.append(line)
-                        whose.add(row["record"])
+                        whose |= touched
     return [
         {"file": str(file), "lines": sorted(lines), "records": sorted(whose)} for file, (lines, whose) in found.items()
     ]

@@ -124,8 +124,8 @@ def _plan(
     rows = sorted(sieved.kept, key=lambda row: _lot(row, seed)) if kind == "kto" else sieved.kept
     formats, told = _even(formats, rows)
     fits, missing = _fits(rows, formats)
-    left = {row.record for row in rows}
-    gone = {case.row.record: case for case in reversed(sieved.rejected) if case.row.record not in left}
+    left = {key for row in rows for key in row.records}
+    gone = {key: case for case in reversed(sieved.rejected) for key in case.row.records if key not in left}
     stopped = [Dropped(record, case.reason, f"{case.rule}: {case.text}") for record, case in gone.items()]
     dropped = sorted([*made.dropped, *stopped], key=lambda case: case.record)
     return Plan(kind, rows, formats, fits, [*dropped, *missing], sieved.rejected, sieved.told | told, template)

@@ -32,8 +32,9 @@ class Row:
         label: for ``kto``, whether the completion is desirable.
         score: for a rated ``reward`` row, people's mean rating.
         others: keys of further records that the row was made from, such as the one whose response is rejected.
-        model: which model wrote the response, where the record says so.
-        licence: licence of the record, where it says so.
+        model: which model wrote the response (of a pair, the chosen one; of a rewrite, what it started as), where the
+            record says so.
+        licence: licence of the record, where it says so; of several records, all their licences.
         root: key of the record that this one was derived from, where it says so; twins never part over splits.
         split: the part of the training set that the row belongs to, or nothing where there are no parts.
     """
@@ -55,6 +56,11 @@ class Row:
     licence: str = ""
     root: str = ""
     split: str = ""
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Keys of all records that the row was made from, its own first."""
+        return (self.record, *self.others)
 
     @property
     def is_pair(self) -> bool:

@@ -298,7 +298,7 @@ def _write(
     for file_name, found in cases.items():
         write_lines(folder / file_name, found)
     counts = count_reasons(case for case in plan.dropped if not case.format)
-    yielding = len({row.record for row in plan.rows})
+    yielding = len({key for row in plan.rows for key in row.records})
     head = {
         "manifest": MANIFEST_VERSION,
         "kind": kind,
@@ -389,7 +389,6 @@ def _trace(
         for line, index in enumerate(indices, 1):
             lines[index][name] = line
     for place, row in zip(lines, plan.rows, strict=True):
-        records = (row.record, *row.others)
         trace: dict[str, Any] = {"lines": place}
         if row.split:
             trace["split"] = row.split
@@ -398,16 +397,14 @@ def _trace(
             trace["others"] = list(row.others)
         trace |= {"source": row.source, "annotators": list(row.annotators)}
         if revisions is not None:
-            known = [
-                (who, [revisions[key, who] for key in records if (key, who) in revisions]) for who in row.annotators
-            ]
-            trace["revisions"] = {who: found[0] if len(found) == 1 else found for who, found in known if found}
+            known = {who: _all(revisions, row.records, who) for who in row.annotators}
+            trace["revisions"] = {who: found for who, found in known.items() if found is not None}
         if row.margin is not None:
             trace["margin"] = row.margin
         trace |= {name: value for name, value in (("model", row.model), ("licence", row.licence)) if value}
         if row.adjudicated:
             trace["adjudicated"] = {
-                name: {who: decided.get((row.record, who)) for who in people}
+                name: {who: _all(decided, row.records, who) for who in people}
                 for name, people in row.adjudicated.items()
             }
         yield trace
