@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, TextIO, TypeAlias
+from typing import IO, Any, BinaryIO, NoReturn, TypeAlias
 
 from pydantic_core import from_json
 
@@ -119,8 +119,19 @@ def remove(path: str | Path) -> None:
         raise StoreError(f"{path}: cannot be removed: {error.strerror}", remedy="remove it yourself") from None
 
 
+def write_bytes(path: str | Path, parts: Iterable[bytes | memoryview]) -> None:
+    """Write a file of bytes, given in parts. It appears whole or stays as it was.
+
+    Raises:
+        StoreError: the disk is full, or the place cannot be written.
+    """
+    with _replacing(Path(path), binary=True) as file:
+        for part in parts:
+            file.write(part)
+
+
 @contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
+def _replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     """A new file that takes the place of ``path`` once all of it is on the disk."""
     # The same folder means the same file system, so the replacement is one atomic step. A symbolic link is
     # itself replaced: what it points to may be anybody's.
@@ -129,7 +140,8 @@ def _replacing(path: Path) -> Iterator[TextIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             # Half of a surrogate pair cannot be UTF-8; its backslash escape is what JSON wants in its place.
-            with new.open("x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            text: Any = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
+            with new.open("xb") if binary else new.open("x", **text) as file:
                 with suppress(FileNotFoundError):
                     os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
                 yield file

@@ -12,7 +12,8 @@ from bridge.cli.filtering import MAP_SHAPE, SHARE, input_options, pairs
 from bridge.cli.output import json_option, progress, refuse_overwriting, report, table
 
 if TYPE_CHECKING:
-    from bridge.curate.assess import Assessment, Spread
+    from bridge.curate.assess import Assessment
+    from bridge.curate.spread import Spread
 
 
 @click.command()

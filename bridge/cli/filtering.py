@@ -13,8 +13,7 @@ from bridge.cli.output import json_option, progress, refuse_overwriting, report,
 if TYPE_CHECKING:
     from bridge.curate.filters import Filtered
     from bridge.curate.items import Items
-    from bridge.curate.result import Dropped
-    from bridge.curate.steps import Step
+    from bridge.curate.result import Dropped, Step
     from bridge.records import Record
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,6 +85,7 @@ class FileFilter:
             refuse_overwriting(self.dropped, self.out)
 
     def items(self, *, unique: bool = True) -> Items:
+        """The lines of the file; ``unique`` as of :class:`bridge.curate.items.Items`."""
         from bridge.curate.items import Items
 
         return Items(self.file, mapping=self.mapping, id_column=self.id_column, unique=unique)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from bridge.curate.assess import Assessment, Balance, Score, Spread
+from bridge.curate.assess import Assessment, Balance, Score
 from bridge.curate.findings import Finding, findings, percent
+from bridge.curate.spread import Spread
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #f6f5f2; --card: #fff; --ink: #1f2328; --soft: #6b7078; --line: #e3e1dc;
@@ -39,7 +40,8 @@ svg text { fill: var(--soft); font: 12px system-ui, sans-serif; } svg text.name 
 .bar { fill: var(--bar); } .other { fill: var(--other); } .low { fill: var(--look); } .axis { stroke: var(--line); }
 .mark { stroke: var(--ink); stroke-dasharray: 3 3; }
 svg text.marked { fill: var(--ink); font-weight: 600; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 12.5px; margin-top: 8px; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 12.5px;
+  margin-top: 8px; }
 th, td { text-align: right; padding: 3px 3px; border-top: 1px solid var(--line); font-weight: 400;
   white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } thead th { color: var(--soft); border: 0; }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.curate import settings as s
 from bridge.curate import steps
-from bridge.curate.result import Dropped
+from bridge.curate.result import Dropped, Step
 from bridge.records import Edited, Record
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Curation:
         self._named = [(name, wanted) for name, wanted in named if getattr(wanted, "mode", "") != "none"]
         self._folder = folder
         self._spans = dict(spans or {})
-        self._changing: list[steps.Step] | None = None
+        self._changing: list[Step] | None = None
 
     @property
     def changes(self) -> bool:
@@ -121,12 +121,12 @@ class Curation:
         """
         return Run(self, records, held, examined, bare, tick)
 
-    def _each(self, name: str, wanted: Any, note: Callable[[list[Finding]], None] | None) -> steps.Step:
+    def _each(self, name: str, wanted: Any, note: Callable[[list[Finding]], None] | None) -> Step:
         if name == "clean":
             return steps.clean_step(wanted, folder=self._folder, spans=self._spans)
         return steps.pii_step(wanted, spans=self._spans, note=note, whatever_is_there=not self._asked)
 
-    def _whole(self, name: str, wanted: Any, held: Container[str]) -> steps.Step:
+    def _whole(self, name: str, wanted: Any, held: Container[str]) -> Step:
         if name == "dedup":
             return steps.dedup_step(wanted, folder=self._folder, held=held)
         if name == "decontaminate":
@@ -179,9 +179,7 @@ class Run:
     def __iter__(self) -> Iterator[Record]:
         return self._records
 
-    def _one_by_one(
-        self, step: steps.Step, records: Iterator[Record], counts: Counts, only_told: bool
-    ) -> Iterator[Record]:
+    def _one_by_one(self, step: Step, records: Iterator[Record], counts: Counts, only_told: bool) -> Iterator[Record]:
         for record in records:
             counts.read += 1
             if counts.read % 1000 == 0:
@@ -204,7 +202,7 @@ class Run:
                 counts.dropped += 1
                 self.dropped += result.dropped
 
-    def _together(self, step: steps.Step, records: Iterator[Record], counts: Counts) -> Iterator[Record]:
+    def _together(self, step: Step, records: Iterator[Record], counts: Counts) -> Iterator[Record]:
         everything = list(records)
         self._tick(counts.step, len(everything))
         result = step(everything)

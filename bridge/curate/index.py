@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
@@ -19,6 +17,7 @@ from bridge.curate.near import check_threshold, join
 from bridge.curate.result import Dropped, Result
 from bridge.curate.tokens import Codes, Counts, Engine, Ids, TokenSets, Vocabulary, check_words, find, places, word_ids
 from bridge.errors import InputError, StoreError, UsageError
+from bridge.files import write_bytes
 from bridge.records import Record
 
 VERSION = 1
@@ -183,7 +182,7 @@ class NearIndex:
             "checksum": digest.hexdigest(),
         }
         head = _MAGIC + json.dumps(header).encode() + b"\n"
-        _write(Path(path), [head, *(np.ascontiguousarray(array).data for array in arrays.values())])
+        write_bytes(path, [head, *(np.ascontiguousarray(array).data for array in arrays.values())])
 
     @classmethod
     def load(cls, path: str | Path) -> NearIndex:
@@ -266,23 +265,3 @@ def _joined(parts: Iterable[str]) -> NDArray[np.uint8]:
 
 def _split(array: NDArray[np.uint8]) -> list[str]:
     return array.tobytes().decode("utf-8", "surrogatepass").split("\n")[:-1]
-
-
-def _write(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-    new = path.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with new.open("xb") as file:
-                for part in parts:
-                    file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
-        finally:
-            new.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be written: {error.strerror}; it is as it was before",
-            remedy="free some space there, or choose another path",
-        ) from None

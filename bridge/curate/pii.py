@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.curate import pii_kinds as kinds
+from bridge.curate.pii_emails import emails
 from bridge.curate.pii_kinds import SURE, Finder, Hit
 from bridge.curate.places import HISTORY, nested_texts, suggestion_places
 from bridge.errors import UsageError
@@ -135,7 +136,7 @@ class Searcher:
             elif kind == "ip":
                 self._always.append(kinds.ips)  # ff02::abcd has no digits worth counting
             elif kind == "email":
-                self._always.append(kinds.emails)
+                self._always.append(emails)
             elif kind == "secret":
                 from bridge.curate.pii_secrets import secrets
 

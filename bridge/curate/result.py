@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+
+from bridge.records import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,7 @@ class Result:
     kept: list[Any] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
     why: dict[str, int] = field(default_factory=dict)
+
+
+Step: TypeAlias = "Callable[[list[Record]], Result]"
+"""From records to what is kept, dropped, and why."""

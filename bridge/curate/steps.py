@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Container, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from bridge.curate import settings as s
-from bridge.curate.result import Result
+from bridge.curate.result import Result, Step
 from bridge.errors import UsageError
 from bridge.records import Record
 
 if TYPE_CHECKING:
     from bridge.curate.pii import Finding
-
-Step: TypeAlias = "Callable[[list[Record]], Result]"
-"""From records to what is kept, dropped, and why."""
 
 EACH = ("clean", "pii")
 """Steps that judge every record by itself, and may change it. The others only choose."""
@@ -128,21 +126,18 @@ def dedup_step(wanted: s.Dedup, *, folder: Path = Path(), held: Container[str] =
 
     static, judge = (_encoder(folder, name) for name in (wanted.static, wanted.judge))
 
-    def run(records: list[Record]) -> Result:
-        found = duplicates(
-            records,
-            method=wanted.method,
-            on=wanted.on,
-            threshold=wanted.threshold,
-            n=wanted.n,
-            prefer=lambda record: (record.key in held, worth(record)),
-            cluster=wanted.cluster,
-            static=static,
-            judge=judge,
-        )
-        return holding(records, found, held)
-
-    return run
+    choose = partial(
+        duplicates,
+        method=wanted.method,
+        on=wanted.on,
+        threshold=wanted.threshold,
+        n=wanted.n,
+        prefer=lambda record: (record.key in held, worth(record)),
+        cluster=wanted.cluster,
+        static=static,
+        judge=judge,
+    )
+    return lambda records: holding(records, choose(records), held)
 
 
 def decontaminate_step(wanted: s.Decontaminate, *, folder: Path = Path(), held: Container[str] = ()) -> Step:
@@ -158,18 +153,15 @@ def decontaminate_step(wanted: s.Decontaminate, *, folder: Path = Path(), held: 
         )
     ]
 
-    def run(records: list[Record]) -> Result:
-        found = decontaminate(
-            records,
-            items,
-            on=wanted.on,
-            containment=wanted.containment if wanted.rule != "token_set_ratio" else None,
-            ratio=wanted.ratio if wanted.rule != "containment" else None,
-            n=wanted.n,
-        )
-        return holding(records, found, held)
-
-    return run
+    choose = partial(
+        decontaminate,
+        against=items,
+        on=wanted.on,
+        containment=wanted.containment if wanted.rule != "token_set_ratio" else None,
+        ratio=wanted.ratio if wanted.rule != "containment" else None,
+        n=wanted.n,
+    )
+    return lambda records: holding(records, choose(records), held)
 
 
 def balance_step(wanted: s.Balance, *, held: Container[str] = ()) -> Step:
@@ -201,18 +193,15 @@ def licences_step(wanted: s.Licences, *, held: Container[str] = ()) -> Step:
     """What may be used (:func:`bridge.curate.select.licences`)."""
     from bridge.curate.select import licences
 
-    def run(records: list[Record]) -> Result:
-        found = licences(
-            records,
-            allow=wanted.allow,
-            sources=wanted.sources,
-            of_source=wanted.of_source,
-            unknown=wanted.unknown,
-            forbidden=wanted.forbidden,
-        )
-        return holding(records, found, held)
-
-    return run
+    choose = partial(
+        licences,
+        allow=wanted.allow,
+        sources=wanted.sources,
+        of_source=wanted.of_source,
+        unknown=wanted.unknown,
+        forbidden=wanted.forbidden,
+    )
+    return lambda records: holding(records, choose(records), held)
 
 
 def holding(records: list[Record], result: Result, held: Container[str]) -> Result:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -31,3 +34,19 @@ def compiled(hatch_build: ModuleType, tmp_path_factory: pytest.TempPathFactory) 
     assert hatch_build.compile_kernel(target) == ""
     kernel.LIBRARY = target
     kernel.library.cache_clear()
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function after which packages are as if they were not installed."""
+    real = builtins.__import__
+
+    def hide(*packages: str) -> None:
+        def found(name: str, *rest: Any) -> Any:
+            if name.partition(".")[0] in packages:
+                raise ImportError(name)
+            return real(name, *rest)
+
+        monkeypatch.setattr(builtins, "__import__", found)
+
+    return hide

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.curate.assess import Assessment, assess, balance_of, pii_finder, repeated, spread
+from bridge.curate.assess import Assessment, assess, balance_of, pii_finder, repeated
 from bridge.curate.assess_html import page
 from bridge.curate.findings import findings
 from bridge.curate.languages import identifier
+from bridge.curate.spread import spread
 from bridge.errors import UsageError
 from bridge.records import Record, Suggestion
 

