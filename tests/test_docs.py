@@ -25,6 +25,7 @@ from bridge.cli import main
 from bridge.cli.campaign import campaign_options
 from bridge.config import CampaignConfig, load_config
 from bridge.exporting.formats import FORMATS, metadata
+from bridge.exporting.formats.chat_template import ChatTemplate, compiled, text
 from bridge.exporting.reasons import REASONS
 from bridge.exporting.row import Row
 from bridge.files import Reject
@@ -357,21 +358,39 @@ class TestFormats:
         (problem,) = check_answers(annotation, load_template("rating"))[1]
         assert problem.to_dict() == line
 
-    @pytest.mark.parametrize("kind", sorted(FORMATS))
-    def test_training_rows(self, kind: Any) -> None:
-        for name, shape in FORMATS[kind].items():
-            (line,) = lines_of(f"{kind}.{name}")
-            row = Row(
-                "geo-1",
-                kind,
-                [{"role": "user", "content": "What is the capital of Australia?"}],
-                completion="Canberra.",
-                chosen="Canberra.",
-                rejected="Sydney.",
-                source=line["metadata"]["source"],
-                annotators=("a-06fad7435e78",),
-            )
-            assert shape.write(row, metadata(row, load_template("review"))) == line
+    @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in sorted(FORMATS) for name in FORMATS[kind]])
+    def test_training_rows(self, kind: Any, name: str) -> None:
+        (line,) = lines_of(f"{kind}.{name}")
+        shape = FORMATS[kind][name]
+        if name == "text":
+            template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+            shape = text(ChatTemplate("", template, {}, compiled(template)))
+        row = Row(
+            "geo-1",
+            kind,
+            [{"role": "user", "content": "What is the capital of Australia?"}],
+            completion="Canberra.",
+            chosen="Canberra.",
+            rejected="Sydney.",
+            source=line.get("metadata", {}).get("source", ""),
+            annotators=("a-06fad7435e78",),
+            label=True,
+            score=4.5 if name == "scalar" else None,
+            margin=1.0,
+        )
+        written = shape.write(row, metadata(row, load_template("review")))
+        if shape.hosted:
+            del written["metadata"]  # it stands in a file of its own
+        assert written == line
+
+    def test_every_format_is_in_the_table(self) -> None:
+        table = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8").partition("| format | kinds |")[2]
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", table.partition("###")[0], re.MULTILINE)
+        there = {
+            name: {kind for kind in FORMATS if name in FORMATS[kind]} for kind in FORMATS for name in FORMATS[kind]
+        }
+        told = {name: set(FORMATS) if kinds == "all" else set(kinds.split(", ")) for name, kinds in rows}
+        assert told == there
 
 
 # -- links
