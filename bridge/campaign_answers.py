@@ -12,7 +12,7 @@ from bridge.campaign_folder import CampaignFolder
 from bridge.config import FILE_NAME
 from bridge.curating import BeforeExport, done_before_push
 from bridge.errors import UsageError
-from bridge.exporting import KINDS, ExportResult, Kind, export_all
+from bridge.exporting import KINDS, ExportResult, Kind, Splitter, export_all, splitter, strata
 from bridge.merging import MergeResult, merge
 from bridge.presenting import Evidence
 from bridge.presenting.anchoring import compared
@@ -23,6 +23,9 @@ from bridge.records import Record
 
 if TYPE_CHECKING:
     from bridge.merging.agreement import Agreement  # it loads numpy, which no other command waits for
+
+SPLITS = "splits.jsonl"
+"""Of ``.annobridge/``: which split each record and prompt was put into."""
 
 
 class CampaignAnswers(CampaignFolder):
@@ -135,6 +138,7 @@ class CampaignAnswers(CampaignFolder):
             warnings=[doubt for number, doubt in enumerate(doubts) if doubt not in doubts[:number]],
             adjudications=decided(self.adjudication) if self.adjudication else (),
             sieves=[curate],
+            split=self._splitter(records),
             files=self.config.exports.files,
             seed=self.config.exports.seed,
             origin=self._origin(),
@@ -142,6 +146,19 @@ class CampaignAnswers(CampaignFolder):
         curate.write(folder)
         self._remember_export(folder)
         return results
+
+    def _splitter(self, records: Iterable[Record]) -> Splitter | None:
+        """What gives rows their splits; who was on which side cannot be made again, so it is kept with the answers."""
+        config = self.config.exports.splits
+        if config is None:
+            return None
+        training = self.template.training
+        return splitter(
+            self.state.folder / SPLITS,
+            config,
+            strata=strata(records, config.stratify) if config.stratify else None,
+            instruction=training.instruction.strip() if training else "",
+        )
 
     def _origin(self) -> dict[str, str]:
         """Where the answers come from, for the manifest."""

@@ -143,6 +143,8 @@ def _checked(source: YamlFile, flags: Mapping[str, Any]) -> CampaignConfig:
 
 def _flag(place: Place, flags: Mapping[str, Any]) -> str:
     """The flag that gave the value at a place, or an empty text where the file did."""
+    if place[:2] == ("exports", "splits") and "splits" in flags.get("exports", {}):
+        return "--split"
     value: Any = flags
     for depth, part in enumerate(place, 1):
         if not isinstance(value, Mapping) or part not in value:

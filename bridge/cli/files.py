@@ -258,12 +258,16 @@ def _read_objects(path: str, parse: Any) -> list[Any]:
     help="Training set, several times.",
 )
 @click.option("--format", "formats", multiple=True, help="Shape of rows, several times; a wrong name lists all.")
+@click.option(
+    "--split", "splits", multiple=True, metavar="NAME=SHARE", help="Hold back a share: valid=0.1 or test=0.1, or both."
+)
 @click.option("--merged", type=click.Path(), help="merged.jsonl, instead of a campaign.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder to write; by default out/.")
 @campaign_options
 def export(
     kinds: tuple[str, ...],
     formats: tuple[str, ...],
+    splits: tuple[str, ...],
     merged: str | None,
     out: str | None,
     folder: str,
@@ -282,8 +286,10 @@ def export(
     if out:
         refuse_overwriting(out, folder=folder)
     if merged:
-        results = _export_files(kinds, formats, merged, out or "out", flags)
+        results = _export_files(kinds, formats, splits, merged, out or "out", flags)
     else:
+        if splits:
+            flags["set__exports__splits"] = shares(splits)
         with opened(folder, flags, quiet=as_json) as campaign:
             results = campaign.export(kinds, formats, out)
     lines = []
@@ -298,6 +304,24 @@ def export(
     report({"exports": summary}, lines, as_json=as_json, partial=not all(result.kept for result in results))
 
 
+def shares(pairs: tuple[str, ...]) -> dict[str, float]:
+    """The values of ``--split``.
+
+    >>> shares(("valid=0.1",))
+    {'valid': 0.1}
+    """
+    found = {}
+    for pair in pairs:
+        name, _, share = pair.partition("=")
+        try:
+            found[name] = float(share)
+        except ValueError:
+            name = ""
+        if name not in ("valid", "test"):
+            raise click.BadParameter(f"{pair!r} is not valid=SHARE or test=SHARE", param_hint="--split")
+    return found
+
+
 def _summary(result: ExportResult) -> dict[str, Any]:
     return {
         "manifest": str(result.manifest),
@@ -310,10 +334,15 @@ def _summary(result: ExportResult) -> dict[str, Any]:
 
 
 def _export_files(
-    kinds: tuple[str, ...], formats: tuple[str, ...], merged: str, out: str, flags: dict[str, Any]
+    kinds: tuple[str, ...],
+    formats: tuple[str, ...],
+    splits: tuple[str, ...],
+    merged: str,
+    out: str,
+    flags: dict[str, Any],
 ) -> list[ExportResult]:
-    from bridge.campaign_answers import export_kind
-    from bridge.exporting import export_all
+    from bridge.campaign_answers import SPLITS, export_kind
+    from bridge.exporting import SplitsConfig, export_all, splitter
     from bridge.merging import Merged
     from bridge.reading import read_records
     from bridge.templates import load_template
@@ -324,7 +353,11 @@ def _export_files(
     records = list(_reader(_needed(flags, "set__records__path", "--records"), template, flags, read_records))
     answers: list[Merged] = _read_objects(merged, Merged.from_dict)
     shapes = formats or ("conversational", "plain")
-    return export_all([export_kind(kind) for kind in kinds], records, answers, template, out, shapes)
+    split = None
+    if splits:
+        begins = template.training.instruction.strip() if template.training else ""
+        split = splitter(Path(out, SPLITS), SplitsConfig.of(shares(splits)), instruction=begins)
+    return export_all([export_kind(kind) for kind in kinds], records, answers, template, out, shapes, split=split)
 
 
 @click.group(invoke_without_command=True)

@@ -5,6 +5,9 @@ from bridge.exporting.plan import Sieve, Sieved, Splitter
 from bridge.exporting.reasons import REASONS, Dropped
 from bridge.exporting.row import KINDS, Kind, Rejected, Row, RowsResult
 from bridge.exporting.rows import training_rows
+from bridge.exporting.settings import SplitsConfig
+from bridge.exporting.split_memory import splitter
+from bridge.exporting.splits import strata
 from bridge.exporting.write import ExportedFile, ExportResult, export, export_all
 
 __all__ = [
@@ -21,7 +24,10 @@ __all__ = [
     "Sieve",
     "Sieved",
     "Splitter",
+    "SplitsConfig",
     "export",
     "export_all",
+    "splitter",
+    "strata",
     "training_rows",
 ]
