@@ -17,9 +17,15 @@ demo: .venv/ready ## the whole loop on a real Label Studio with sample data; KEE
 	@echo "==> demo"
 	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
 
-test: system lint ## everything: system packages, lint, all tests (they install and start a Label Studio)
-	@echo "==> tests"
-	@$(BIN)/python -m pytest -n 2
+test: system .venv/ready ## everything: system packages, lint, all tests (they install and start both servers)
+	@mkdir -p build
+	@echo "==> making the servers' environments meanwhile; the log is build/environments.log"
+	@set -e; \
+	$(BIN)/python -u -m tests.make_environments >build/environments.log 2>&1 & making=$$!; \
+	trap 'kill $$making 2>/dev/null || true' EXIT; \
+	$(MAKE) --no-print-directory lint; \
+	echo "==> tests"; \
+	$(BIN)/python -m pytest -n 2
 
 lint: .venv/ready ## ruff and mypy --strict
 	@echo "==> ruff and mypy"

@@ -20,6 +20,20 @@ settings.register_profile("annobridge", deadline=None, max_examples=50)
 settings.load_profile("annobridge")
 
 
+LIVE = {"label_studio", "label_studio_postgres", "argilla", "postgres", "browser"}
+"""Fixtures that start a server or a browser."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests without a server go first: meanwhile `make test` installs the servers, the first time on a machine."""
+    items.sort(key=_is_live)
+
+
+def _is_live(item: pytest.Item) -> bool:
+    named = any(name in item.nodeid for name in ("argilla", "label-studio", "label_studio", "live", "README"))
+    return named or not LIVE.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that are given no patience of their own try as often as ever, and at once."""
