@@ -142,6 +142,7 @@ class CampaignAnswers(CampaignFolder):
             files=self.config.exports.files,
             seed=self.config.exports.seed,
             origin=self._origin(),
+            choices=self.config.exports.model_dump(mode="json"),
         )
         curate.write(folder)
         self._remember_export(folder)

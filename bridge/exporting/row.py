@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -74,6 +75,18 @@ class Row:
         {'chosen': '4', 'rejected': '5'}
         """
         return {"chosen": self.chosen, "rejected": self.rejected} if self.is_pair else {"completion": self.completion}
+
+    @property
+    def content(self) -> str:
+        """The hash of what is learned from the row, whatever record and people it comes from.
+
+        >>> Row("r1", "sft", [], completion="4").content == Row("r2", "sft", [], completion="4").content
+        True
+        """
+        turns = [text for message in self.prompt for text in (message["role"], message["content"])]
+        learned = (*turns, self.kind, self.completion, self.chosen, self.rejected)
+        told = (str(self.label), str(self.score), str(self.margin))
+        return hashlib.sha256("\0".join((*learned, *told)).encode(errors="surrogatepass")).hexdigest()[:32]
 
     def to_dict(self) -> dict[str, Any]:
         """What a person needs to see of the row, for the file of rejected rows.

@@ -25,6 +25,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -123,6 +124,7 @@ def export_all(
     split: Splitter | None = None,
     seed: int = 0,
     origin: Mapping[str, Any] | None = None,
+    choices: Mapping[str, Any] | None = None,
     chat_template: ChatTemplate | None = None,
 ) -> list[ExportResult]:
     """Write the training sets of several kinds to a folder; if all are empty, write nothing.
@@ -148,6 +150,8 @@ def export_all(
         split: gives rows their splits.
         seed: decides the order of rows whose neighbours must not be of one prompt.
         origin: where the answers come from, for the manifest.
+        choices: what else was asked for (``exports`` of ``campaign.yaml``), likewise.
+        choices: what else was asked for (``exports`` of ``campaign.yaml``), likewise.
         chat_template: what the format ``text`` is made with.
 
     Raises:
@@ -174,6 +178,14 @@ def export_all(
     if not any(any(plan.fits.values()) for plan in plans):
         raise _empty(plans[0])
     told: dict[str, Any] = {"origin": dict(origin)} if origin else {}
+    if choices:
+        told["settings"] = dict(choices)
+    if "parquet" in files:
+        told["pyarrow"] = version("pyarrow")
+    if choices:
+        told["settings"] = dict(choices)
+    if "parquet" in files:
+        told["pyarrow"] = version("pyarrow")
     told |= {"merge": dict(merge_rule or {}), "warnings": [warning.to_dict() for warning in warnings]}
     revisions = None if annotations is None else _revisions(annotations)
     decided = _revisions(adjudications)
@@ -395,6 +407,7 @@ def _trace(
         trace["record"] = row.record
         if row.others:
             trace["others"] = list(row.others)
+        trace["content"] = row.content
         trace |= {"source": row.source, "annotators": list(row.annotators)}
         if revisions is not None:
             known = {who: _all(revisions, row.records, who) for who in row.annotators}

@@ -12,7 +12,7 @@ import pytest
 from bridge import __version__
 from bridge.annotations import Annotation
 from bridge.errors import ExportError, StoreError, UsageError
-from bridge.exporting import ExportResult, export, export_all
+from bridge.exporting import ExportResult, Row, export, export_all
 from bridge.merging import merge
 from bridge.records import Record
 from bridge.templates import load_template
@@ -79,6 +79,10 @@ def test_what_was_dropped_is_in_a_file(tmp_path: Path) -> None:
     ]
 
 
+def learned(prompt: str, completion: str) -> str:
+    return Row("", "sft", [{"role": "user", "content": prompt}], completion).content
+
+
 def test_the_manifest_traces_every_row(tmp_path: Path) -> None:
     result = write(tmp_path)
     manifest = json.loads(result.manifest.read_text("utf-8"))
@@ -94,6 +98,7 @@ def test_the_manifest_traces_every_row(tmp_path: Path) -> None:
         {
             "lines": {"conversational": 2, "plain": 2},
             "record": "r1",
+            "content": learned("2 + 1?", "three"),
             "source": "use: improved_response",
             "annotators": ["bo"],
             "revisions": {"bo": 1},
@@ -101,6 +106,7 @@ def test_the_manifest_traces_every_row(tmp_path: Path) -> None:
         {
             "lines": {"conversational": 3, "plain": 3},
             "record": "r2",
+            "content": learned("2 + 2?", "4"),
             "source": "use: improved_response",
             "annotators": ["ann"],
             "revisions": {"ann": 1},
