@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from bridge.annotations import Annotation, Status
 from bridge.errors import Conflict, NotFound, Refused, ServerError
 from bridge.questions import RankingQuestion
-from bridge.records import Record, Suggestion, Value, record_key
+from bridge.records import FieldValue, Record, Suggestion, Value, record_key
 from bridge.servers import argilla, label_studio
 from bridge.servers.answers import why_not
 from bridge.servers.changed import judged, why_unchangeable
@@ -255,6 +255,8 @@ class MemoryServer:
         """Records whose answers changed at or after the cursor; all records, where the profile cannot tell."""
         by_id: dict[str, list[Annotation]] = {}
         for line in self._held.annotations.values():
+            if not line["record"]:
+                continue  # an answer to somebody else's record
             annotation = Annotation.from_dict(line)
             by_id.setdefault(annotation.source["task"], []).append(self._read(annotation))
         newest = max([cursor, *self._held.touched.values()])
@@ -267,7 +269,8 @@ class MemoryServer:
             ids = [id_ for id_ in self._held.records if cursor or id_ in by_id]
         if ids:
             key_of = {id_: held["key"] for id_, held in self._held.records.items()}
-            yield Page([Answered(key_of[id_], id_, tuple(by_id.get(id_, ()))) for id_ in ids], newest)
+            ours = [Answered(key_of[id_], id_, tuple(by_id.get(id_, ()))) for id_ in ids if key_of[id_]]
+            yield Page(ours, newest)
 
     def _read(self, annotation: Annotation) -> Annotation:
         record = self._held.records[annotation.source["task"]]
@@ -300,7 +303,7 @@ class MemoryServer:
 
     def _answer(self, annotation: Annotation, people: list[str]) -> Outcome:
         key, name = annotation.record, annotation.annotator
-        given = [Annotation.from_dict(a) for a in self._held.annotations.values()]
+        given = [Annotation.from_dict(a) for a in self._held.annotations.values() if a["record"]]
         why = why_not(annotation, [a for a in given if (a.record, a.annotator) == (key, name)], people)
         if why is not None:
             return why
@@ -379,6 +382,24 @@ class MemoryServer:
         if self._held.annotations.pop(f"{key}/{annotator}", None) is None:
             raise NotFound(f"memory: {annotator!r} has not answered {key!r}", remedy="nothing to withdraw")
         self._held.touched[key] = self._now()
+        self._save()
+
+    def add(self, fields: Mapping[str, FieldValue]) -> str:
+        """Put a record of somebody else's into the project, which has no key of ours; returns its id."""
+        id_ = "theirs"
+        while id_ in self._held.records:
+            id_ += "+"
+        self._held.records[id_] = {"key": "", "fields": dict(fields), "suggestions": [], "metadata": {}, "content": ""}
+        self._save()
+        return id_
+
+    def backup(self) -> bytes:
+        """Everything that it holds, for :meth:`restore`."""
+        return json.dumps({title: vars(held) for title, held in self._projects.items()}).encode()
+
+    def restore(self, backup: bytes) -> None:
+        """Put an older state back, as an administrator can; the clock goes on."""
+        self._projects = {title: _Held(**held) for title, held in json.loads(backup).items()}
         self._save()
 
     def delete(self, id_: str) -> None:

@@ -75,9 +75,11 @@ class Feedback:
         """Bring the index up to date with the file, which is the truth."""
         held = json.loads(self._ledger.note("feedback") or '{"size": 0, "tail": ""}')
         if not self._has_tail(held["size"], held["tail"]):
-            # It is another file than the one that was indexed, such as an older one from a backup.
+            # It is another file than the one that was indexed, such as an older one from a backup. What it lacks has
+            # not changed on the server since, so only a sweep of everything brings it.
             with self._ledger.transaction() as db:
                 db.execute("DELETE FROM answers")
+                db.execute("UPDATE projects SET cursor = '' WHERE cursor IS NOT NULL")
             held = {"size": 0, "tail": ""}
         lines = self._lines(held["size"])
         self._size = lines[-1][0] + lines[-1][1] if lines else held["size"]

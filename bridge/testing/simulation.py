@@ -38,6 +38,7 @@ STEPS = {
     "shrink": 0.5,
     "withdraw": 1.5,
     "delete": 0.7,
+    "meddle": 0.7,
     "full": 1.0,
     "plan": 1.0,
     "doctor": 0.5,
@@ -47,7 +48,16 @@ STEPS = {
 }
 """What may happen, and how often, relative to each other."""
 
-WILD = {"lose": 1.0, "rebuild": 0.5, "clock": 1.5}
+WILD = {
+    "lose": 1.0,
+    "rebuild": 0.5,
+    "clock": 1.5,
+    "keep": 1.0,
+    "old ledger": 1.0,
+    "old store": 2.0,
+    "restore": 1.0,
+    "damage": 0.7,
+}
 """What may happen too, in some of the worlds."""
 
 
@@ -96,6 +106,8 @@ def live(world: World) -> None:
     for machine in world.machines:
         world.grow(machine)
         _step(world, machine, "push")
+        if world.wild:
+            world.keep(machine)
     may = STEPS | (WILD if world.wild else {})
     for _ in range(world.random.randint(6, 16)):
         machine = world.random.choice(world.machines)
@@ -129,9 +141,11 @@ def _step(world: World, machine: Machine, what: str) -> None:
             machine.clock.wrong_s = random.choice((-3e8, -4000.0, 0.0, 4000.0, 3e8))
             world.excuses.add("a wrong clock")
             world.say(f"{machine.name}: its clock is wrong by {machine.clock.wrong_s:g} s")
+        case "old ledger" | "old store":
+            world.put_back(machine, "ledger.db" if what == "old ledger" else "feedback.jsonl")
         case "wait":
             world.wait(random.choice((1.0, 30.0, 90.0, 4000.0)))
-        case "grow" | "shrink":
+        case "grow" | "shrink" | "keep" | "damage":
             getattr(world, what)(machine)
         case "answer":
             for _ in range(random.randint(1, 6)):
@@ -179,6 +193,8 @@ def rest(world: World) -> None:
         return result
 
     for machine in world.machines:
+        if machine.damaged:
+            _run(world, machine, "doctor --rebuild", partial(Campaign.doctor, rebuild=True))
         _run(world, machine, "push", partial(Campaign.push, on_change=on_change))
     promises.nothing_was_doubled(world)
     for _ in world.machines:
@@ -187,6 +203,9 @@ def rest(world: World) -> None:
             push(machine)
     promises.nothing_is_doubled(world)
     promises.people_keep_their_answers(world)
+    for machine in world.machines if world.restored else ():
+        # As docs/sync.md says: a backup that was put back looks like the same server.
+        _run(world, machine, "pull --full", partial(Campaign.pull, full=True))
     for machine in world.machines:
         _look_at(world, machine, push)
     if not world.texts_may_have_gone_back:

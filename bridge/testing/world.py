@@ -22,7 +22,7 @@ from unittest import mock
 from bridge.annotations import Status
 from bridge.campaign import Campaign
 from bridge.clock import Clock, TestClock
-from bridge.errors import ExportError, Held, ServerError
+from bridge.errors import ExportError, Held, LedgerError, ServerError
 from bridge.servers.memory import LIKE_ARGILLA, LIKE_LABEL_STUDIO, PLAIN, MemoryServer
 from bridge.servers.protocol import Remote, Server
 from bridge.state import State
@@ -73,6 +73,13 @@ class Machine:
     campaign: Campaign
     keys: list[str] = field(default_factory=list)
     lives: int = 1
+    copies: dict[str, bytes | None] = field(default_factory=dict)
+    damaged: bool = False
+
+    @property
+    def ledger(self) -> Path:
+        """The file of its ledger."""
+        return self.campaign.state.path
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,8 @@ class World:
         truth: the server as it is; ``server`` is how the machines reach it.
         texts: key to the text that the rows of the files have now.
         answers: (id of the record there, person) to the answer, unless it was withdrawn or went with its record.
-        deleted: keys of records that somebody deleted.
+        deleted: keys of records that somebody deleted, or that an older state of the server did not have.
+        restored: whether the server went back to an older state.
         excuses: why a record may be there twice for a while, on a server that does not prevent it.
     """
 
@@ -133,6 +141,8 @@ class World:
         self.texts: dict[str, str] = {}
         self.answers: dict[tuple[str, str], Answer] = {}
         self.deleted: set[str] = set()
+        self.restored = False
+        self._backup: tuple[bytes, dict[tuple[str, str], Answer]] | None = None
         self.excuses = {"writes arrive very late"} if late_s > sender.PATIENCE_S else set()
         self.running: list[tuple[Machine, Mortal]] = []
         self.overtaken: Mortal | None = None
@@ -250,9 +260,60 @@ class World:
         if there := self.there():
             key, remote = self.random.choice(there)
             self.truth.delete(remote.id)
-            self.deleted.add(key)
+            self.deleted |= {key} - {""}
             self.answers = {place: answer for place, answer in self.answers.items() if place[0] != remote.id}
             self.say(f"administrator: deletes {remote.id}")
+
+    def meddle(self) -> None:
+        """Somebody puts a record of their own into the project."""
+        if self.there():
+            self.say(f"somebody: adds {self.truth.add({'prompt': 'theirs?', 'response': '1'})}")
+
+    # Copies, and what becomes of disks
+
+    def keep(self, machine: Machine) -> None:
+        """Backups are made: of the server, and of the files of one machine."""
+        if self.truth._projects:
+            self._backup = self.truth.backup(), dict(self.answers)
+        for path in (machine.ledger, machine.ledger.with_name("feedback.jsonl")):
+            machine.copies[path.name] = path.read_bytes() if path.exists() else None
+        self.say(f"backups of the server, and of the files of {machine.name}")
+
+    def put_back(self, machine: Machine, name: str) -> None:
+        """An older copy of a file takes the place of the present one; it is gone where there was none yet."""
+        if name in machine.copies:
+            path, copy_ = machine.ledger.with_name(name), machine.copies[name]
+            if copy_ is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(copy_)
+            if name == machine.ledger.name:
+                self.excuses.add("an older copy of a ledger")
+            self.say(f"{machine.name}: its {name} is an older copy")
+
+    def restore(self) -> None:
+        """The server's backup is put back."""
+        if self._backup is not None:
+            before = {key for key, _ in self.there()}
+            self.truth.restore(self._backup[0])
+            self.answers = dict(self._backup[1])
+            self.deleted |= before - {key for key, _ in self.there()}
+            self.restored = True
+            self.excuses.add("an older state of the server")
+            self.say("administrator: puts the backup of the server back")
+
+    def damage(self, machine: Machine) -> None:
+        """The disk spoils a ledger: half of it is lost, or something else stands in its place, or within it."""
+        if machine.ledger.exists():
+            held = machine.ledger.read_bytes()
+            page = 4096 * self.random.randrange(len(held) // 4096 + 1)
+            left = self.random.choice(
+                (held[: len(held) // 2], b"no ledger at all", held[:page] + bytes(4096) + held[page + 4096 :])
+            )
+            machine.ledger.write_bytes(left)
+            machine.damaged = True
+            self.excuses.add("a lost ledger")
+            self.say(f"{machine.name}: its ledger is damaged")
 
     # Commands
 
@@ -274,13 +335,15 @@ class World:
             return result
         except Crash as crash:
             outcome = str(crash)
-        except (ServerError, ExportError, Held) as error:
+        except (ServerError, ExportError, Held, LedgerError) as error:
+            if isinstance(error, LedgerError) and not machine.damaged:
+                raise
             if isinstance(error, Held):
                 outcome = (
                     "Held: somebody is at work there"  # its reason names a process, which is another one each time
                 )
                 raise
-            outcome = f"{type(error).__name__}: {error.reason}"
+            outcome = f"{type(error).__name__}: {error.reason.replace(str(self.folder), '')}"
         finally:
             self.running.pop()
             machine.campaign._server = before

@@ -77,6 +77,26 @@ def test_a_cursor_that_cannot_be_sweeps_everything(
     assert (result.full, result.changes.new) == (True, 1)
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_store_that_is_lost_or_an_older_one_is_filled_again_by_the_next_pull(
+    open_campaign: Callable[[], Campaign], server: MemoryServer, tmp_path: Path, kept: int
+) -> None:
+    rows = [{"prompt": f"{number}?", "response": "4"} for number in range(3)]
+    (tmp_path / "records.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    open_campaign().push()
+    for row in rows:
+        server.annotate(record_key(row), "ann", {"rating": 4})
+        open_campaign().pull()
+    store = tmp_path / ".annobridge" / "feedback.jsonl"
+    lines = store.read_bytes().splitlines(keepends=True)
+    store.unlink()
+    if kept:
+        store.write_bytes(b"".join(lines[:kept]))
+    result = open_campaign().pull()
+    assert (result.full, result.changes.new) == (True, 3 - kept)
+    assert {annotation.record for annotation in open_campaign().annotations()} == set(map(record_key, rows))
+
+
 @pytest.mark.parametrize("value", ["\ud800", float("nan"), 10**400, "", [[[]]], {"a": None}])
 def test_one_poisoned_answer_stops_nobody(
     open_campaign: Callable[[], Campaign], server: MemoryServer, value: object, tmp_path: Path
