@@ -376,7 +376,7 @@ def test_who_is_right_about_controls_can_weigh_more(folder: Folder) -> None:
 def test_without_an_answer_to_a_control_all_count_alike_and_the_merge_says_so(folder: Folder) -> None:
     folder.config(controls={"records": "controls.jsonl", "share": 0.0001, "seed": 3}, merge={"weights": "controls"})
     result = folder.answered(ann=by_content).merge()
-    assert [doubt.kind for doubt in result.warnings] == ["not_weighed"]
+    assert [doubt.kind for doubt in result.warnings] == ["single_annotator", "not_weighed"]
     assert "weights" not in result.rule
 
 
