@@ -90,7 +90,7 @@ def main(keep: bool) -> int:
     """Run the demo; returns the exit code."""
     server = LocalLabelStudio(OUT / "label-studio", say=lambda text: print(f"    {text}"))
     if (server.home / "credentials.json").exists():
-        server.wipe()  # refuses while an earlier demo's server still runs
+        server.wipe()  # refuses while another demo runs; a server that a killed one left is stopped
     shutil.rmtree(OUT, ignore_errors=True)
     print("==> starting Label Studio (the first time it is installed, which takes a few minutes)")
     with server:

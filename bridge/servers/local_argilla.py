@@ -79,7 +79,7 @@ class LocalArgilla(LocalServer):
 
     def _start(self) -> None:
         environment = install(self._say)
-        lock = self._home.take()
+        lock = self._home.take(self._say)
         owner = self._owner()
         data = self.home / "data"
         data.mkdir(mode=0o700, exist_ok=True)

@@ -14,7 +14,8 @@ import platformdirs
 
 from bridge.errors import SetupError
 from bridge.keys import write_private
-from bridge.servers.local_process import Process, free_port
+from bridge.servers.local_environment import Say
+from bridge.servers.local_process import Process, free_port, stop_left, wait_for
 
 
 class Home:
@@ -30,37 +31,44 @@ class Home:
         self.path = (path or Path(platformdirs.user_data_dir("annobridge")) / name).absolute()
         self._server = server
         self._lock: int | None = None
+        self._holder: int | None = None
 
-    def take(self) -> int:
+    def take(self, say: Say = lambda text: None) -> int:
         """Make it ours until the server ends, and return the descriptor of the lock.
 
         The server inherits the lock, so the home stays taken for as long as the server lives, even when this process
-        is killed, and is free the moment that the last of the two is gone. No stale file can pretend otherwise.
+        is killed, and is free the moment that the last of the two is gone. No stale file can pretend otherwise. A
+        second lock is this process's alone: where it is free, whoever started the server was killed, and the server
+        that was left is stopped.
 
         Raises:
             SetupError: a server runs in it.
         """
-        import fcntl  # not on Windows, where this module must still import
-
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        self._holder = _locked(self.path / "holder")
+        self._lock = _locked(self.path / "lock") if self._holder is not None else None
+        if self._lock is None and self._holder is not None:
+            pids = _read(self.path / "server.json").get("pids", [])
+            if stop_left(pids, self.path / "lock"):
+                say(f"stopped a {self._server} that a killed process had left running")
+                self._lock = wait_for(lambda: _locked(self.path / "lock"))
+        if self._lock is None:
+            self.release()
             other = _read(self.path / "server.json")
             pids = " ".join(map(str, other.get("pids", [])))
             where = f"process {pids}, at {other['url']}" if pids else "it is just being started"
             raise SetupError(
                 f"{self._server} already runs in {self.path} ({where})",
                 remedy=f"stop it with: kill {pids}" if pids else "wait a moment, then try again",
-            ) from None
+            )
         return self._lock
 
     def release(self) -> None:
         """Let go of it; the data stays."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        for held in (self._lock, self._holder):
+            if held is not None:
+                os.close(held)
+        self._lock = self._holder = None
 
     def wipe(self) -> None:
         """Delete it with all that is in it.
@@ -114,6 +122,19 @@ class Home:
         """Write down a user's password and key."""
         path = self.path / "credentials.json"
         write_private(path, json.dumps(_read(path) | {name: user}, indent=2) + "\n")
+
+
+def _locked(path: Path) -> int | None:
+    """The descriptor of a file that is locked for us now, or None where somebody else has it."""
+    import fcntl  # not on Windows, where this module must still import
+
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    return file
 
 
 def _read(path: Path) -> dict[str, Any]:

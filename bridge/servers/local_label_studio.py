@@ -74,7 +74,7 @@ class LocalLabelStudio(LocalServer):
 
     def _start(self) -> None:
         environment = install(self._say)
-        lock = self._home.take()
+        lock = self._home.take(self._say)
         admin = self._home.user(ADMIN)
         data = self.home / "data"
         data.mkdir(mode=0o700, exist_ok=True)

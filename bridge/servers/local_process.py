@@ -82,6 +82,41 @@ class Process:
         return SetupError(said, remedy=f"read {self.log}, then try again")
 
 
+def stop_left(pids: Sequence[int], lock: Path) -> bool:
+    """Stop programs whose starter was killed, and wait until they are gone; whether there were any.
+
+    A number may belong to another program by now: only those are stopped that hold the lock which they inherited. Where
+    nobody can tell (there is no /proc), none is.
+    """
+    left = [pid for pid in pids if _holds(pid, lock)]
+    for number, patience in ((signal.SIGTERM, STOP_S), (signal.SIGTERM, STOP_S / 5), (signal.SIGKILL, STOP_S)):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, number)
+        if wait_for(lambda: not any(_holds(pid, lock) for pid in left) or None, patience):
+            break
+    return bool(left)
+
+
+def wait_for(ready: Callable[[], T | None], patience: float = STOP_S) -> T | None:
+    """What ``ready`` returns as soon as it returns something, or None if it does not within some seconds."""
+    until = time.monotonic() + patience
+    while (value := ready()) is None and time.monotonic() < until:
+        time.sleep(0.05)
+    return value
+
+
+def _holds(pid: int, lock: Path) -> bool:
+    """Whether a process has a file open."""
+    wanted = lock.stat()
+    for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            found = descriptor.stat()
+            if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+                return True
+    return False
+
+
 def wait_until(ready: Callable[[], T | None], *processes: Process, say: Say) -> T:
     """Wait until ``ready`` returns something, and return that, as long as all these programs run.
 
