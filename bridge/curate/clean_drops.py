@@ -320,7 +320,12 @@ def _english(text: str) -> bool:
     return head.isascii() and len(_ENGLISH.intersection(head.split(" ")[1:-1])) >= 3
 
 
-_ENGLISH = frozenset(("the", "and", "of", "to", "is", "that", "with", "you", "this", "are", "have"))
+_ENGLISH = frozenset(
+    (
+        *("about", "and", "are", "because", "could", "from", "have", "how", "is", "of", "should", "that", "the"),
+        *("their", "these", "they", "this", "to", "what", "when", "which", "with", "would", "you", "your"),
+    )
+)
 
 
 def _scripts(text: str) -> set[bool]:
