@@ -333,6 +333,86 @@ def test_an_error_names_the_line_and_the_key(old: str, new: str, reason: str) ->
             "training.sft.0.when.rating: 'rating' is a rating",
         ),
         (
+            "questions:",
+            "training: {prompt: prompt, sft: [{use: response, unchanged: approve}]}\nquestions:",
+            "training.sft.0.unchanged: 'response' is no text question with 'prefill'",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, dpo: [{ratings: rating}]}\nquestions:",
+            "training.dpo.0: add 'of', the field that is rated",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, dpo: [{pairs: rating, of: response}]}\nquestions:",
+            "training.dpo.0.of: it goes with one question that rates",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, dpo: [{ratings: rating, of: rating}]}\nquestions:",
+            "training.dpo.0.of: 'rating' is not a field",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, dpo: [{ratings: response, of: response}]}\nquestions:",
+            "training.dpo.0.ratings: 'response' is no rating question",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, dpo: [{ratings: {response: rating, b: rating}}]}\nquestions:",
+            "training.dpo.0.ratings.b: 'b' is not a field",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, dpo: [{ratings: {response: prompt, prompt: rating}}]}\nquestions:",
+            "training.dpo.0.ratings.response: 'prompt' is no rating",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, dpo: [{ratings: rating, of: response, min_margin: -1}]}\nquestions:",
+            "training.dpo.0.min_margin: -1 is below 0",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, kto: [{use: response}]}\nquestions:",
+            "training.kto.0: give 'desirable', 'undesirable' or both",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, kto: [{use: response, desirable: {}, undesirable: {}}]}\nquestions:",
+            "training.kto.0.undesirable: it is the same",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, kto: [{use: rating, desirable: {}}]}\nquestions:",
+            "training.kto.0.use: 'rating' is no field and no text question",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, kto: [{use: response, desirable: {x: [a]}}]}\nquestions:",
+            "training.kto.0.desirable.x: 'x' is not a question",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, reward: [{score: rating}]}\nquestions:",
+            "training.reward.0: add 'of', the field that is rated",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, reward: [{score: response, of: response}]}\nquestions:",
+            "training.reward.0.score: 'response' is no rating question",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, reward: [{score: rating, of: response, min_margin: 1}]}\nquestions:",
+            "training.reward.0.min_margin: a score has no margin",
+        ),
+        (
+            "questions:",
+            "training: {prompt: prompt, reward: [{score: rating, of: response, pairs: rating}]}\nquestions:",
+            "training.reward.0: give either",
+        ),
+        (
             "    title: Prompt\n",
             "    title: Prompt\n    repeat: {}\n  - {name: b, title: B, repeat: {}}\n",
             "only one field",

@@ -120,9 +120,10 @@ class Contest:
         for case in cases:
             try:
                 case.require(source.when)
-                groups.setdefault(_same_prompt(case), []).append(self._rated(case))
+                prompt, rated = _same_prompt(case), self._rated(case)
             except NoRow:
                 continue  # it is told when its own rows are asked for
+            groups.setdefault(prompt, []).append(rated)
         self._won: dict[str, list[Better]] = {}
         self._lost: set[str] = set()
         self._means: dict[_Prompt, tuple[int, float, float]] = {}

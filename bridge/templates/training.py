@@ -74,9 +74,10 @@ class PairSource(Source):
     def _one_form(self) -> PairSource:
         if sum(self._given()) != 1 or (self.chosen is None) != (self.rejected is None):
             raise ValueError(f"give either {self._forms}")
-        if (self.of is None) == self._is_about_one_field():
-            wrong = "it is missing" if self.of is None else "it goes with one question that rates a response"
-            raise Misplaced(("of",), wrong)
+        if self.of is None and self._is_about_one_field():
+            raise ValueError("add 'of', the field that is rated")
+        if self.of is not None and not self._is_about_one_field():
+            raise Misplaced(("of",), "it goes with one question that rates a response")
         return self
 
     def _given(self) -> list[bool]:

@@ -430,3 +430,136 @@ def test_with_the_medoid_one_rewrite_makes_a_row() -> None:
     assert [(row.completion, row.annotators) for row in training_rows("sft", [record], merged, task).kept] == [
         ("It is 4", ("cy",))
     ]
+
+
+# -- an unchanged rewrite that approves
+
+
+def approving() -> TaskTemplate:
+    data = load_template("rewrite").model_dump()
+    data["training"]["sft"] = [{"use": "improved_response", "unchanged": "approve"}]
+    return TaskTemplate.model_validate(data)
+
+
+def test_where_a_rule_says_so_a_text_that_everybody_left_as_it_was_is_a_row() -> None:
+    (row,) = rows("sft", approving(), QA, {"improved_response": " 5"}, {"improved_response": "5\n"}).kept
+    assert (row.completion, row.annotators) == ("5", ("ann", "bo"))
+    assert row.source == "use: improved_response, unchanged: approve"
+
+
+def test_a_text_that_somebody_changed_is_not_approved_by_others() -> None:
+    result = rows("sft", approving(), QA, {"improved_response": "5"}, {"improved_response": "4"})
+    assert [(row.completion, row.annotators, row.source) for row in result.kept] == [
+        ("4", ("bo",), "use: improved_response")
+    ]
+
+
+def test_a_text_that_nobody_answered_is_not_approved() -> None:
+    merged = Merged.from_dict({"record": "r1", "answers": {"improved_response": {"outcome": "agreed", "value": None}}})
+    result = training_rows("sft", [Record("r1", QA)], [merged], approving())
+    assert why(result)[0] == "unchanged_rewrite"
+
+
+def test_an_approval_is_no_pair() -> None:
+    assert why(rows("dpo", approving(), QA, {"improved_response": "5"}))[0] == "unchanged_rewrite"
+
+
+# -- margins
+
+
+@pytest.mark.parametrize(
+    ("texts", "margins"),
+    [(("4",), [1.0]), (("4", "four"), [1.0, 1.0]), (("4", "5"), [0.0]), (("4", "5", "5"), [-1 / 3])],
+)
+def test_the_margin_of_a_rewrite_is_how_many_more_changed_the_text_than_left_it(
+    texts: tuple[str, ...], margins: list[float]
+) -> None:
+    found = rows("dpo", "rewrite", QA, *({"improved_response": text} for text in texts)).kept
+    assert [row.margin for row in found] == margins
+
+
+@pytest.mark.parametrize(("least", "kept"), [(None, 1), (0.4, 1), (0.5, 1), (0.6, 0)])
+@pytest.mark.parametrize("kind", ["dpo", "reward"])
+def test_a_preference_needs_the_margin_of_its_rule(kind: Kind, least: float | None, kept: int) -> None:
+    data = load_template("preference").model_dump()
+    data["training"][kind] = [{"pairs": "preference", "min_margin": least}]
+    template = TaskTemplate.model_validate(data)
+    result = rows(kind, template, PAIR, *({"preference": label} for label in ("B", "B", "A", "B")))
+    assert [(row.kind, row.margin) for row in result.kept] == [(kind, 0.5)] * kept
+    assert result.counts() == ({} if kept else {"margin": 1})
+
+
+# -- who wrote what
+
+
+def written(metadata: dict[str, Any], kind: Kind = "dpo", label: str = "B") -> str:
+    template, record = load_template("preference"), Record("r1", PAIR, metadata=metadata)
+    merged = merge([Annotation("r1", "ann", answers={"preference": label})], template, [record]).kept
+    (row,) = training_rows(kind, [record], merged, template).kept
+    return row.model
+
+
+@pytest.mark.parametrize("kind", ["dpo", "reward", "sft"])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"model_names": ["m-7b", "m-70b"]},
+        {"model_names": {"response_a": "m-7b", "response_b": "m-70b"}},
+        {"generation_models": ["m-7b", "m-70b"]},
+        {"response_b_model": "m-70b"},
+        {"model_a": "m-7b", "model_b": "m-70b", "model": "both"},
+        {"model": "m-70b"},
+    ],
+)
+def test_the_model_is_the_one_that_wrote_the_chosen_response(metadata: dict[str, Any], kind: Kind) -> None:
+    assert written(metadata, kind) == "m-70b"
+
+
+@pytest.mark.parametrize("metadata", [{}, {"model_names": ["m-7b"]}, {"model_names": [None, None]}, {"model_names": 3}])
+def test_an_unknown_model_stays_unknown(metadata: dict[str, Any]) -> None:
+    assert written(metadata) == ""
+
+
+def test_in_a_ranking_models_stand_in_the_order_of_the_responses() -> None:
+    template = load_template("ranking")
+    record = Record("r1", TRIPLE, metadata={"model_names": ["one", "two", "three"], "license": "MIT", "root_id": "r0"})
+    merged = merge([Annotation("r1", "ann", answers=ranked(2, 1, 3))], template, [record]).kept
+    found = training_rows("reward", [record], merged, template).kept
+    assert {(row.model, row.licence, row.root, row.kind) for row in found} == {("two", "MIT", "r0", "reward")}
+
+
+# -- conversations
+
+
+def test_all_turns_of_a_chat_stay_and_a_tool_may_speak_before_the_answer() -> None:
+    turns = ("system: Be brief.", "user: 2 + 2?", "assistant: I ask.", "tool: 4", "assistant: 4", "user: 3?", "tool: 3")
+    (row,) = rows("sft", "chat_review", chat(*turns, "assistant: 3"), FINE).kept
+    assert (row.prompt, row.completion) == (chat(*turns)["messages"], "3")
+
+
+@pytest.mark.parametrize("keys", [("role", "content"), ("speaker", "text")])
+@pytest.mark.parametrize(
+    ("template", "answers", "rest", "before", "after"),
+    [
+        ("summary_review", {"rating": 5, "faithfulness": "faithful"}, {"summary": "S"}, "Summarise the following", ""),
+        ("action_items", {"label": "correct"}, {"action_items": "S"}, "List the action items of the following", ""),
+        (
+            "follow_up_qa",
+            {"rating": 5, "grounding": "supported"},
+            {"question": "Who?", "answer": "S"},
+            "Answer the question about the following",
+            "\n\nWho?",
+        ),
+    ],
+)
+def test_a_transcript_is_one_prompt_with_a_line_for_each_turn(
+    keys: tuple[str, str], template: str, answers: Any, rest: dict[str, str], before: str, after: str
+) -> None:
+    talk = [("Ann ", " Shall we?\nNow?\n"), ("user", "  "), ("Bo", "Yes.")]
+    fields = {"transcript": [dict(zip(keys, turn, strict=True)) for turn in talk], **rest}
+    checked = load_template(template).check_fields(fields)
+    (row,) = rows("sft", template, checked, answers).kept
+    ((role, content),) = ((message["role"], message["content"]) for message in row.prompt)
+    assert (role, row.completion) == ("user", "S")
+    assert content.startswith(before)
+    assert content.endswith(f"\n\nAnn: Shall we?\nNow?\nBo: Yes.{after}")
