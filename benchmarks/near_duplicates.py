@@ -4,12 +4,16 @@
 
     python benchmarks/near_duplicates.py                     # a table
     python benchmarks/near_duplicates.py --json --count 50000
+    python benchmarks/near_duplicates.py --index 40000 190000    # only the saved index
 
 All sides get the same texts (made from a seed, see ``curation_texts.py``) and the same word 3-grams, and time begins
 with the texts. ``datasketch`` is the loop of the tutorials: one ``update`` for each shingle, a query, an insert; only a
 part of it runs where the set is large, and its time is multiplied (it is linear). ``rensa`` is its LSH, whose
 candidates are verified with sets of shingles. Processor seconds, all threads together. Memory is measured in processes
 of their own: the peak above what the texts and the imports take.
+
+``--index`` measures an index of so many old texts that is saved and loaded, and what 10,000 new ones cost with it,
+against a run over all of them.
 """
 
 from __future__ import annotations
@@ -17,14 +21,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from curation_texts import Writer, cpu, in_new_process, peak
 
+from bridge.curate.duplicates import duplicates
+from bridge.curate.index import NearIndex
 from bridge.curate.near import join
 from bridge.curate.tokens import Engine, jaccard, shingles, token_sets
+from bridge.records import Record
 
 THRESHOLD = 0.7
+NEW = 10_000
 
 
 def ours(texts: list[str], engine: Engine) -> int:
@@ -92,16 +102,46 @@ def memory(count: int, engine: Engine) -> dict[str, float]:
     }
 
 
+def index(old: int) -> dict[str, Any]:
+    """What new texts cost with an index of old ones, and without."""
+    records = [Record(str(number), {"prompt": text}) for number, text in enumerate(Writer(7).texts(old + NEW))]
+    known = NearIndex()
+    known.probe(records[:10])  # imports and tables
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "near.index")
+        made, _ = cpu(lambda: known.add(records[:old]))
+        known.save(path)
+        loaded, known = cpu(lambda: NearIndex.load(path))
+        size = path.stat().st_size
+    probed, found = cpu(lambda: known.probe(records[old:]))
+    anew, everything = cpu(lambda: duplicates(records))
+    dropped = {case.key for case in everything.dropped}
+    return {
+        "made_s": round(made, 2),
+        "MB": round(size / 1e6, 1),
+        "load_s": round(loaded, 2),
+        "probe_s": round(probed, 2),
+        "everything_s": round(anew, 2),
+        "ratio": round(anew / (loaded + probed), 2),
+        "identical": {case.key for case in found.dropped} == {key for key in dropped if int(key) >= old},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=50_000)
     parser.add_argument("--part", type=int, default=5_000, help="texts that the datasketch loop runs on")
     parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 50_000, 200_000], help="for memory")
+    parser.add_argument("--index", type=int, nargs="+", metavar="OLD", help="measure only the saved index")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--memory", nargs=2, metavar=("COUNT", "ENGINE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory:
         print(json.dumps(memory(int(arguments.memory[0]), arguments.memory[1])))
+        return
+    if arguments.index:
+        of_index = {f"{old} old, {NEW} new": index(old) for old in arguments.index}
+        print(json.dumps(of_index, indent=None if arguments.json else 2))
         return
     texts = Writer(7).texts(arguments.count)
     part = texts[: arguments.part]
