@@ -13,6 +13,8 @@ from bridge.config import FILE_NAME
 from bridge.curating import BeforeExport, done_before_push
 from bridge.errors import UsageError
 from bridge.exporting import KINDS, ExportResult, Kind, Splitter, export_all, splitter, strata
+from bridge.exporting.formats.chat_template import load_chat_template
+from bridge.exporting.shaping import shaping
 from bridge.merging import MergeResult, merge
 from bridge.presenting import Evidence
 from bridge.presenting.anchoring import compared
@@ -119,6 +121,7 @@ class CampaignAnswers(CampaignFolder):
         Raises:
             ExportError: no row can be made; nothing was written.
         """
+        asked = self.config.exports
         records = list(self._counted(self.records()))
         merged = self._merge(records)
         doubts = [*merged.warnings, *self._agreement(records).warnings]
@@ -137,11 +140,12 @@ class CampaignAnswers(CampaignFolder):
             merge_rule=merged.rule,
             warnings=[doubt for number, doubt in enumerate(doubts) if doubt not in doubts[:number]],
             adjudications=decided(self.adjudication) if self.adjudication else (),
-            sieves=[curate],
+            sieves=[*shaping(reasoning=asked.reasoning, system=asked.system), curate],
             split=self._splitter(records),
             files=self.config.exports.files,
             seed=self.config.exports.seed,
             origin=self._origin(),
+            chat_template=load_chat_template(self.folder / asked.chat_template) if asked.chat_template else None,
             choices=self.config.exports.model_dump(mode="json"),
         )
         curate.write(folder)

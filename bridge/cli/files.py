@@ -259,7 +259,23 @@ def _read_objects(path: str, parse: Any) -> list[Any]:
 )
 @click.option("--format", "formats", multiple=True, help="Shape of rows, several times; a wrong name lists all.")
 @click.option(
+    "--files", multiple=True, type=click.Choice(["jsonl", "parquet"]), help="How rows are written; both may stand."
+)
+@click.option("--chat-template", type=click.Path(), help="A Jinja file or a tokenizer's folder, for --format text.")
+@click.option(
     "--split", "splits", multiple=True, metavar="NAME=SHARE", help="Hold back a share: valid=0.1 or test=0.1, or both."
+)
+@click.option(
+    "--reasoning",
+    "set__exports__reasoning",
+    type=click.Choice(["keep", "strip"]),
+    help="What becomes of <think>...</think> in answers.",
+)
+@click.option(
+    "--system",
+    "set__exports__system",
+    type=click.Choice(["keep", "merge"]),
+    help="Whether system messages stay, or join the user's first turn.",
 )
 @click.option("--merged", type=click.Path(), help="merged.jsonl, instead of a campaign.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder to write; by default out/.")
@@ -267,6 +283,8 @@ def _read_objects(path: str, parse: Any) -> list[Any]:
 def export(
     kinds: tuple[str, ...],
     formats: tuple[str, ...],
+    files: tuple[str, ...],
+    chat_template: str | None,
     splits: tuple[str, ...],
     merged: str | None,
     out: str | None,
@@ -276,7 +294,8 @@ def export(
 ) -> None:
     """Write training sets from merged answers, with a manifest that traces each row.
 
-    A tie, a skip or an unchanged rewrite never becomes a row: each is counted with its reason. With --template,
+    A tie or a skip never becomes a row, nor an unchanged rewrite, unless a rule of the template says that it approves
+    the text: each is counted with its reason. With --template,
     --records and --merged it needs no campaign.
 
     \b
@@ -285,6 +304,10 @@ def export(
     """
     if out:
         refuse_overwriting(out, folder=folder)
+    if files:
+        flags["set__exports__files"] = list(files)
+    if chat_template:
+        flags["set__exports__chat_template"] = str(Path(chat_template).absolute())
     if merged:
         results = _export_files(kinds, formats, splits, merged, out or "out", flags)
     else:
@@ -343,6 +366,8 @@ def _export_files(
 ) -> list[ExportResult]:
     from bridge.campaign_answers import SPLITS, export_kind
     from bridge.exporting import SplitsConfig, export_all, splitter
+    from bridge.exporting.formats.chat_template import load_chat_template
+    from bridge.exporting.shaping import shaping
     from bridge.merging import Merged
     from bridge.reading import read_records
     from bridge.templates import load_template
@@ -357,7 +382,22 @@ def _export_files(
     if splits:
         begins = template.training.instruction.strip() if template.training else ""
         split = splitter(Path(out, SPLITS), SplitsConfig.of(shares(splits)), instruction=begins)
-    return export_all([export_kind(kind) for kind in kinds], records, answers, template, out, shapes, split=split)
+    steps = shaping(
+        reasoning=flags["set__exports__reasoning"] or "keep", system=flags["set__exports__system"] or "keep"
+    )
+    chat_template = flags.get("set__exports__chat_template")
+    return export_all(
+        [export_kind(kind) for kind in kinds],
+        records,
+        answers,
+        template,
+        out,
+        shapes,
+        sieves=steps,
+        split=split,
+        files=flags.get("set__exports__files", ["jsonl"]),
+        chat_template=load_chat_template(chat_template) if chat_template else None,
+    )
 
 
 @click.group(invoke_without_command=True)

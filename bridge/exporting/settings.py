@@ -66,11 +66,17 @@ class ExportsConfig(Part):
     """Which training sets to make, and in which shapes.
 
     ``formats`` are names of :data:`bridge.exporting.FORMATS`; each kind takes those that it has. ``seed`` decides the
-    order of rows whose neighbours must not be of one prompt. Without ``splits`` the sets are not parted.
+    order of rows whose neighbours must not be of one prompt. ``reasoning`` says whether
+    what a model thought before it answered stays in the rows, ``system`` whether system messages stay, or are merged
+    into the user's first turn. Without ``splits`` the sets are not parted. ``chat_template`` is a Jinja file or a
+    tokenizer's folder, relative to the campaign's, for the format ``text``.
     """
 
     to: list[Export] = ["sft"]
     formats: list[str] = ["conversational", "plain"]
     files: list[Literal["jsonl", "parquet"]] = ["jsonl"]
+    chat_template: Line = ""
     seed: Seed = 0
+    reasoning: Literal["keep", "strip"] = "keep"
+    system: Literal["keep", "merge"] = "keep"
     splits: SplitsConfig | None = None
