@@ -11,7 +11,7 @@ import pytest
 
 from bridge.campaign import Campaign
 from bridge.testing import LabelStudioPerson
-from tests.faults.sites import KEY_ENV, Person, Site, project_of, rows
+from tests.faults.sites import KEY_ENV, Person, Site, rows
 
 pytestmark = pytest.mark.live
 
@@ -26,7 +26,7 @@ def site(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 
 def at_work(site: Site, name: str, campaign: Campaign) -> Person:
     person = site.person(name)
-    person.ensure(project_of(campaign), create=False)
+    person.ensure(campaign._project(), create=False)
     return person
 
 
@@ -81,3 +81,46 @@ def test_a_third_person_decides_and_the_manifest_says_so(
     (cy,) = (pseudonym for pseudonym, name in linked.people().items() if name.startswith("adj-cy"))
     adjudicated = {row["record"]: row.get("adjudicated") for row in manifest["rows"]}
     assert adjudicated == {"r0001": {"label": {cy: 1}}, "r0002": None}
+
+
+RESPONSES = ("response_a", "response_b")
+
+
+def option(fields: Any, text: str) -> str:
+    """The option that stands for a response where somebody sees it."""
+    return "AB"[[fields[name] for name in RESPONSES].index(text)]
+
+
+@pytest.mark.parametrize("kind", ["label-studio", "argilla"])
+def test_in_blind_order_adjudicators_see_what_the_others_saw_and_the_decision_is_brought_back(
+    site: Site, tmp_path: Path
+) -> None:
+    pairs = [{"id": f"r{n}", "prompt": f"{n}?", "response_a": f"{n} by A", "response_b": f"{n} by B"} for n in range(4)]
+    folder = site.folder(tmp_path / "campaign", pairs, template="preference")
+    settings = json.loads((folder / "campaign.yaml").read_text())
+    (folder / "campaign.yaml").write_text(json.dumps({**settings, "blind": {"seed": 3}}))
+    Campaign(folder).push()
+    ann, bo = (at_work(site, name, Campaign(folder)) for name in ("bli-ann", "bli-bo"))
+    before = {row["id"]: seen(ann, row["id"]) for row in pairs}
+    assert len({fields["response_a"][2:] for fields in before.values()}) == 2
+    for key, fields in before.items():
+        ann.annotate(key, {"preference": option(fields, f"{key[1:]} by A")})
+        bo.annotate(key, {"preference": option(fields, f"{key[1:]} by B")})
+    Campaign(folder).pull()
+
+    assert Campaign(folder).adjudicate(answers="shown").added == 4
+    linked = Campaign(folder).adjudication
+    assert linked is not None
+    cy = at_work(site, "bli-cy", linked)
+    for key, fields in before.items():
+        now = seen(cy, key)
+        assert [now[name] for name in RESPONSES] == [fields[name] for name in RESPONSES]
+        cy.annotate(key, {"preference": option(now, f"{key[1:]} by B")})
+    Campaign(folder).pull()
+    merged = Campaign(folder).merge()
+    assert (merged.unresolved, {case.answers["preference"].value for case in merged.kept}) == ([], {"B"})
+    Campaign(folder).export(["dpo"])
+    lines = (folder / "out" / "dpo.plain.jsonl").read_text().splitlines()
+    assert {(row["prompt"], row["chosen"], row["rejected"]) for row in map(json.loads, lines)} == {
+        (row["prompt"], row["response_b"], row["response_a"]) for row in pairs
+    }
