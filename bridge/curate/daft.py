@@ -83,6 +83,7 @@ def duplicates(
 
     Raises:
         UsageError: a method or threshold that there is not, or a runner that is not installed.
+        OSError: the folder cannot be written.
 
     >>> duplicates([Record("a", {"prompt": "Add 2 and 3!"}), Record("b", {"prompt": "add 2 and 3"})])
     [Dropped(key='b', step='dedup', rule='near', score=1.0, kept='a', detail={})]
