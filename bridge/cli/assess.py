@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.filtering import MAP_SHAPE, SHARE, input_options, pairs
+from bridge.cli.filtering import MAP_SHAPE, SHARE, input_options, pairs, unusable
 from bridge.cli.output import json_option, progress, refuse_overwriting, report, table
 
 if TYPE_CHECKING:
@@ -92,8 +92,7 @@ def assess(
         write_text(html, page(found, Path(file).name))
         lines += ["", f"wrote {html}"]
     if items.rejects:
-        lines += ["", f"{len(items.rejects):,} lines could not be used:"]
-        lines += [f"  line {reject.line}: {reject.reason}" for reject in items.rejects[:3]]
+        lines += ["", *unusable(items.rejects)]
     result = {
         **found.to_dict(),
         "findings": [{"level": one.level, "text": one.text, "remedy": one.remedy} for one in said],

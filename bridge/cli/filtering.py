@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bridge.curate.filters import Filtered
     from bridge.curate.items import Items
     from bridge.curate.result import Dropped, Step
+    from bridge.files import Reject
     from bridge.records import Record
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -121,12 +122,17 @@ class FileFilter:
         said += lines
         if self.out:
             said += ["", f"wrote {self.out}", f"what was dropped, and why: {self.dropped}"]
-        if result.rejects:
-            said.append(f"{len(result.rejects):,} lines could not be used:")
-            said += [f"  line {reject.line}: {reject.reason}" for reject in result.rejects[:3]]
-            said.append(f"  remedy: {result.rejects[0].remedy}")
+        said += unusable(result.rejects)
         files = {"file": _name(self.out), "dropped_file": _name(self.dropped)}
         report({**files, **result.to_dict(), **(more or {})}, said, as_json=self.as_json, partial=bool(result.rejects))
+
+
+def unusable(rejects: Sequence[Reject]) -> list[str]:
+    """Lines about the lines that could not be used, if there are any."""
+    if not rejects:
+        return []
+    first = [f"  line {reject.line}: {reject.reason}" for reject in rejects[:3]]
+    return [f"{len(rejects):,} lines could not be used:", *first, f"  remedy: {rejects[0].remedy}"]
 
 
 def _name(path: Path | None) -> str | None:
