@@ -29,7 +29,7 @@ def duplicates(rows: Sequence[Row]) -> dict[int, Found]:
     for index, row in enumerate(rows):
         first = seen.setdefault(_number(row), index)
         if first != index and _saying(rows[first]) == _saying(row):
-            found[index] = Found(f"says what a row of {rows[first].record!r:.60} says")
+            found[index] = Found(f"says what a row of {rows[first].record!r:.200} says")
     return found
 
 
@@ -39,7 +39,9 @@ def near_duplicates(rows: Sequence[Row], threshold: float) -> dict[int, Found]:
 
     result = search(map(_as_record, range(len(rows)), rows), threshold=threshold, prefer=lambda record: 0)
     return {
-        int(case.key): Found(f"is like a row of {rows[int(case.kept or 0)].record!r:.60}", case.score)
+        int(case.key): Found(
+            f"is like a row of {rows[int(case.kept or 0)].record!r:.200} (similarity {case.score})", case.score
+        )
         for case in result.dropped
     }
 
@@ -83,7 +85,7 @@ def test_only(rows: Sequence[Row], marked: Collection[str]) -> dict[int, Found]:
     if not marked:
         return {}
     return {
-        index: Found(f"the metadata of {key!r:.60} say test_only")
+        index: Found(f"the metadata of {key!r:.200} say test_only")
         for index, row in enumerate(rows)
         for key in (row.record, *row.others)
         if key in marked
@@ -211,7 +213,9 @@ def _against(rows: Sequence[Row], caught: Sequence[int]) -> dict[int, Found]:
     def other(index: int) -> str:
         return next((key for key in records if key != rows[index].record), rows[index].record)
 
-    return {index: Found(f"contradicts what a row of {other(index)!r:.60} says of the same prompt") for index in caught}
+    return {
+        index: Found(f"contradicts what a row of {other(index)!r:.200} says of the same prompt") for index in caught
+    }
 
 
 def _strongly_connected(edges: Collection[tuple[str, str]]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,6 +61,10 @@ GATES: dict[str, Gate] = {
 """All gates, in the order in which rows meet them."""
 
 
+STRUCTURE = frozenset(("null", "empty", "unstripped", "role_order", "system_first", "reserved"))
+"""Gates that look at the structure of one row; of rows in files :mod:`bridge.exporting.line_checks` knows more."""
+
+
 class Gates:
     """The gates that are on, as a step of an export (:data:`~bridge.exporting.plan.Sieve`).
 
@@ -93,6 +98,13 @@ class Gates:
         marked = {record.key for record in records if record.metadata.get("test_only") not in (None, False)}
         finders = _finders(self.config, marked, folder)
         self._finders = {name: finders[name] for name in GATE_NAMES if name in finders and name not in off}
+
+    def marking(self, marked: Collection[str]) -> Gates:
+        """The same gates where these records, by their keys, are those that only a test double wrote."""
+        other = copy(self)
+        finders = {"test_only": partial(sets.test_only, marked=marked)}
+        other._finders = {name: finders.get(name, find) for name, find in self._finders.items()}
+        return other
 
     def __call__(self, rows: list[Row]) -> Sieved:
         """The rows that pass all gates, those that do not, and what each gate did."""

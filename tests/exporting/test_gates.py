@@ -155,7 +155,7 @@ BAD = [
         "near_duplicates",
         [sft("r1", "one two three four five six seven eight"), sft("r2", "One two three four five six seven eight!")],
         {"r2"},
-        "is like a row of 'r1'",
+        "is like a row of 'r1' (similarity 1.0)",
         setting=0.8,
         score=1.0,
     ),
