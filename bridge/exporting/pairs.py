@@ -39,7 +39,7 @@ def pair_rows(case: Case, source: PairSource) -> list[Row]:
     least = source.min_margin
     clear = [pair for pair in pairs if least is None or (pair.margin is not None and pair.margin >= least)]
     if not clear:
-        raise NoRow("margin", rule)
+        raise NoRow("close", rule)
     prompt = case.prompt()
     return [
         Row(

@@ -96,7 +96,7 @@ def why_none(count: int, margin: float, least: float | None, where: str) -> NoRo
     if margin <= 0:
         return NoRow("no_preference", where, "all have the same mean rating")
     if least is not None and margin < least:
-        return NoRow("margin", where, f"the mean ratings differ by {margin:.4g}, and {least:g} is the least")
+        return NoRow("close", where, f"the mean ratings differ by {margin:.4g}, and {least:g} is the least")
     return NoRow("equal", where)
 
 

@@ -23,7 +23,7 @@ REASONS = {
     "changed_prompt": "who rewrote the response also changed the prompt, so the two answer different prompts",
     "equal": "the preferred text and the other one are the same",
     "no_preference": "people agree that no response is better than the others",
-    "margin": "no response is better than another by as much as the rule asks for",
+    "close": "no response is better than another by as much as the rule asks for",
     "alone": "no other response to the same prompt was rated",
     "dead_zone": "the answers make it neither desirable nor undesirable",
     "condition": "the answers do not let the record through",

@@ -92,7 +92,7 @@ def test_a_pair_needs_the_margin() -> None:
     given = {"r1": {"ann": 5}, "r2": {"ann": 4}, "r3": {"ann": 1}}
     result = rows(given, template(min_margin=2))
     assert pairs(result) == [("4", "four", 4.0)]
-    assert reasons(result) == {"r2": "margin"}
+    assert reasons(result) == {"r2": "close"}
     (told,) = result.dropped
     assert told.text == "ratings: rating, of: response: the mean ratings differ by 1, and 2 is the least"
 
@@ -194,7 +194,7 @@ def test_responses_of_one_record_are_compared_by_their_own_ratings() -> None:
     ("answer", "reason"),
     [
         ({"rating_a": 2, "rating_b": 2}, "no_preference"),
-        ({"rating_a": 2, "rating_b": 3}, "margin"),
+        ({"rating_a": 2, "rating_b": 3}, "close"),
         ({"rating_a": 2}, "unanswered"),
     ],
 )

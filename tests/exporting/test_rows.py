@@ -486,7 +486,7 @@ def test_a_preference_needs_the_margin_of_its_rule(kind: Kind, least: float | No
     template = TaskTemplate.model_validate(data)
     result = rows(kind, template, PAIR, *({"preference": label} for label in ("B", "B", "A", "B")))
     assert [(row.kind, row.margin) for row in result.kept] == [(kind, 0.5)] * kept
-    assert result.counts() == ({} if kept else {"margin": 1})
+    assert result.counts() == ({} if kept else {"close": 1})
 
 
 # -- who wrote what
