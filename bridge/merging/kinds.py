@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from bridge.merging.merged import MergedAnswer
 from bridge.merging.rule import Rule
 from bridge.merging.spans import merge_span
-from bridge.merging.tally import Answers, agreed, same, tally, tie, total_weight
+from bridge.merging.tally import Answers, above_half, agreed, same, tally, tie, total_weight
 from bridge.merging.texts import merge_text
 from bridge.questions import LabelQuestion, MultiLabelQuestion, RankingQuestion, RatingQuestion
 
@@ -59,7 +59,7 @@ def _preference(
     best = max(sides, key=lambda side: sides[side])  # whichever of equals: none of those has more than half
     responses = sorted((count for side, count in sides.items() if side is not None), reverse=True)
     lead = _share(responses[0] - (responses[1] if responses[1:] else 0), total) if responses else 0.0
-    if sides[best] * 2 <= total or same(sides[best] * 2, total):
+    if not above_half(sides[best], total):
         said = ", ".join(f"{_number(count)} for {side or 'neither'}" for side, count in sides.items())
         return tie(answers, f"no majority: {said}", votes=votes, margin=lead)
     top = max(count for label, count in votes.items() if picks[label] == best)
@@ -87,9 +87,9 @@ def merge_multi_label(
         part = "half" if rule.threshold == 0.5 else f"the share {rule.threshold:g}"
         return tie(answers, f"exactly {part} chose {' and '.join(halves)}", **details)
     value = [label for label, share in shares.items() if share > rule.threshold]
-    chose = sum(bool(labels) for labels in answers.values())
-    if not value and chose * 2 >= len(answers):
-        return tie(answers, f"no majority: {chose} of {len(answers)} chose something, but not the same", **details)
+    some = {who: labels for who, labels in answers.items() if labels}
+    if not value and not above_half(total - total_weight(some, rule), total):
+        return tie(answers, f"no majority: {len(some)} of {len(answers)} chose something, but not the same", **details)
     return agreed(answers, value, **details)
 
 

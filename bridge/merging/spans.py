@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from bridge.merging.merged import MergedAnswer
 from bridge.merging.rule import Rule
-from bridge.merging.tally import Answers, agreed, same, tie, total_weight
+from bridge.merging.tally import Answers, above_half, agreed, same, tie, total_weight
 from bridge.questions import SpanQuestion
 
 USUAL = Rule()
@@ -108,13 +108,14 @@ def merge_span(question: SpanQuestion, answers: Answers, rule: Rule = USUAL, tex
         chosen = sorted(index for index, share in shares.items() if share > 0.5 and not same(share, 0.5))
         margin = min([margin, *(2 * shares[index] - 1 for index in chosen)])
         value += rebuilt(label, chosen, places, marks.values())
-    return outcome(answers, value, marked=people, margin=margin)
+    return outcome(answers, value, rule, marked=people, margin=margin)
 
 
-def outcome(answers: Answers, value: list[Span], *, marked: int, **details: Any) -> MergedAnswer:
+def outcome(answers: Answers, value: list[Span], rule: Rule = USUAL, *, marked: int, **details: Any) -> MergedAnswer:
     """The merged answer with these spans; without any, only if more than half marked nothing."""
     value = sorted(value, key=lambda span: (span["start"], span["end"], span["label"]))
-    if not value and marked * 2 >= len(answers):
+    nothing = {who: spans for who, spans in answers.items() if not spans}
+    if not value and not above_half(total_weight(nothing, rule), total_weight(answers, rule)):
         why = f"{marked} of {len(answers)} marked something, but not the same"
         return tie(answers, why, marked=marked, **{**details, "margin": 0.0})
     return agreed(answers, value, marked=marked, **details)

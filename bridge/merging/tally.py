@@ -46,6 +46,15 @@ def same(one: float, other: float) -> bool:
     return one == other or abs(one - other) < 1e-9
 
 
+def above_half(part: float, total: float) -> bool:
+    """Whether a tally is more than half of all, by more than rounding.
+
+    >>> above_half(2, 3), above_half(1, 2), above_half(0.1 + 0.2, 0.6)
+    (True, False, False)
+    """
+    return part * 2 > total and not same(part * 2, total)
+
+
 def agreed(answers: Answers, value: Any, support: int | None = None, **details: Any) -> MergedAnswer:
     """One answer; without ``support`` that is how many gave just this one."""
     if support is None:

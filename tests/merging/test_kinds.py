@@ -185,6 +185,16 @@ def test_equal_weights_change_nothing_but_rounding(kind: str) -> None:
     assert (weighed.outcome, weighed.value, weighed.support, weighed.n) == ("agreed", plain.value, plain.support, 3)
 
 
+@pytest.mark.parametrize(
+    ("kind", "one", "other"), [("multi_label", ["style"], ["harmful"]), ("span", [span(0, 4)], [span(5, 9)])]
+)
+def test_nothing_is_agreed_on_where_those_who_say_nothing_weigh_more(kind: str, one: Any, other: Any) -> None:
+    answers = {"ann": [], "bo": one, "cy": other}
+    assert KINDS[kind](QUESTIONS[kind], answers, Rule()).outcome == "tie"
+    weighed = KINDS[kind](QUESTIONS[kind], answers, Rule(weights={"bo": 0.2, "cy": 0.2}))
+    assert (weighed.outcome, weighed.value) == ("agreed", [])
+
+
 def test_the_median_of_weighted_grades_lies_where_half_of_the_weight_is() -> None:
     answers = {"ann": 1, "bo": 4, "cy": 5}
     answer = KINDS["rating"](QUESTIONS["rating"], answers, Rule(weights={"ann": 3.0}))
