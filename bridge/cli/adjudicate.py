@@ -32,10 +32,10 @@ def adjudicate(
     include_no_quorum: bool,
     **flags: Any,
 ) -> None:
-    """Push the records that people do not agree on as a linked campaign, for others to decide.
+    """Have others decide what people do not agree on.
 
-    It lies in the folder adjudication/ of the campaign. `annobridge pull` brings its answers too, and they settle the
-    outcome in the merge. Running it again adds what became unresolved since. --annotators-per-record says how many
+    The records go out as a campaign of their own, in the folder adjudication/ of this one. `annobridge pull` brings its
+    answers too, and they settle the outcome in the merge. Running it again adds what became unresolved since. --annotators-per-record says how many
     people decide on each record.
 
     \b

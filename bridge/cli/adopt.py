@@ -26,7 +26,9 @@ SHOWN = 5
 def adopt(
     project: str, kind: str, url: str, workspace: str, key_env: str | None, into: str, allow_http: bool, as_json: bool
 ) -> None:
-    """Make a campaign of PROJECT, which somebody made by hand: its name, or its id.
+    """Make a campaign of a project that was made by hand.
+
+    PROJECT is its name, or its id.
 
     Reads its settings, records, suggestions and everybody's answers, and changes nothing there. Running it again
     brings what is new. What could not be represented is in out/not_adopted.jsonl, and the exit code is then 3.

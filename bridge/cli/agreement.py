@@ -23,7 +23,7 @@ SHOWN = 50
 @click.option("--annotations", "annotations_file", type=click.Path(), help="annotations.jsonl, instead of a campaign.")
 @campaign_options
 def agreement(annotations_file: str | None, folder: str, as_json: bool, **flags: Any) -> None:
-    """Say how far people agree on each question, what each of them is like, and what is doubtful.
+    """Say how far people agree, and whose answers to doubt.
 
     With --template and --annotations it needs no campaign; the agreement on spans then needs --records.
 

@@ -45,7 +45,9 @@ def assess(
     toxicity: str | None,
     as_json: bool,
 ) -> None:
-    """Say what a set of records looks like: lengths, duplicates, languages, balance, scores, personal data.
+    """Say what a set of records looks like.
+
+    Lengths, duplicates, languages, balance, scores, personal data: as tables, and as a page with plots.
 
     \b
     Example:

@@ -194,7 +194,7 @@ def changing_options(function: F) -> F:
 @changing_options
 @campaign_options
 def plan(folder: str, as_json: bool, on_change: Any, recreate: bool, **flags: Any) -> None:
-    """Show what a push would do, and what it would cost, before anything is written.
+    """Show what a push would do and cost; write nothing.
 
     \b
     Example:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--min-words", type=click.IntRange(0), help="Fewest words of a response; by default 1.")
 @click.option("--phrases", type=click.Path(), help="Refusals and boilerplate of your own, in the place of ours.")
 def clean(only: Sequence[str], off: Sequence[str], min_words: int | None, phrases: str | None, **given: Any) -> None:
-    """Mend texts, and drop empty, broken and worthless responses.
+    """Mend texts, and drop broken and worthless responses.
 
     Earlier texts stay in the record's history, in its metadata. A clean file comes out as it is.
 
@@ -63,7 +63,9 @@ def clean(only: Sequence[str], off: Sequence[str], min_words: int | None, phrase
 @click.option("--key-env", metavar="NAME", help="Variable with the secret of pseudonyms.")
 @click.option("--at-least", type=click.FloatRange(0, 1), help="How sure a finding must be; by default 0.5.")
 def pii(review: str | None, regions: Sequence[str], names: Sequence[str], names_file: str | None, **given: Any) -> None:
-    """Find personal data and secrets; report, mask, pseudonymise, or drop their records.
+    """Find personal data and secrets.
+
+    They are reported, masked, or pseudonymised, or their records dropped.
 
     It assists a person who looks through what was found. It is no guarantee: names that nobody listed, addresses, and
     what is spelled in a way that nobody thought of are not found.
@@ -222,7 +224,9 @@ def _indexed(path: Path, given: Mapping[str, Any]) -> NearIndex:
 @click.option("--ratio", type=click.FloatRange(50, 100), help="rapidfuzz's ratio; by default 85.")
 @n_option
 def decontaminate(against: Sequence[str], columns: Sequence[str], **given: Any) -> None:
-    """Drop records that hold items of evaluation sets, and say which item, and where they overlap.
+    """Drop records that hold items of evaluation sets.
+
+    It says which item, by which rule, and where the two overlap.
 
     \b
     Example:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--times", type=click.IntRange(1), help="Watch, and end after so many looks.")
 @campaign_options
 def status(folder: str, as_json: bool, watch: bool, every: float, times: int | None, **flags: Any) -> None:
-    """Show how far the annotators are, and when they can be expected to be done.
+    """Show how far the annotators are.
 
     \b
     Example:
@@ -108,7 +108,7 @@ def ago(seconds: float) -> str:
 @click.option("--rebuild", is_flag=True, help="Make the ledger anew from the server first; the old one is kept.")
 @campaign_options
 def doctor(folder: str, as_json: bool, repair: bool, rebuild: bool, **flags: Any) -> None:
-    """Compare the ledger with the server and its search index, and name a repair for each difference.
+    """Compare ledger, server and search index; name repairs.
 
     No repair deletes a record that anybody answered. Exit code 3: something is still wrong.
 

@@ -44,7 +44,7 @@ def migrate(
     folder: str,
     as_json: bool,
 ) -> None:
-    """Move the campaign to another server, with records, suggestions and people's answers.
+    """Move the campaign to another server, answers included.
 
     Nothing is deleted on the old server. Run it again after anything went wrong: it goes on where it was. In the end
     both servers are compared, and campaign.yaml names the new one.

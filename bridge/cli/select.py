@@ -18,7 +18,9 @@ from bridge.cli.filtering import SHARE, SIDES, FileFilter, filter_options, pairs
 @click.option("--best", metavar="NAME", help="A score: its highest stay. By default chance decides.")
 @click.option("--seed", default=0, show_default=True, help="Of that chance.")
 def balance(by: Sequence[str], cap: int | None, share: float | None, best: str | None, seed: int, **given: Any) -> None:
-    """Cap groups, so that no task, topic or source outweighs the others.
+    """Cap groups, so that none outweighs the others.
+
+    Groups are tasks, topics, sources, or whatever else records say of themselves.
 
     \b
     Examples:
@@ -44,7 +46,9 @@ def balance(by: Sequence[str], cap: int | None, share: float | None, best: str |
 @click.option("--model", type=click.Path(file_okay=False), help="Folder of a model for --diverse; by default none.")
 @click.option("--seed", default=0, show_default=True, help="Another one gives another sample.")
 def sample(by: Sequence[str], **given: Any) -> None:
-    """Take a sample of an exact size, random or diverse. The order of the rows does not matter.
+    """Take a sample of an exact size, random or diverse.
+
+    The order of the rows does not matter.
 
     \b
     Examples:
@@ -82,7 +86,7 @@ def sample(by: Sequence[str], **given: Any) -> None:
 def licences(
     allow: Sequence[str], sources: Sequence[str], of_source: tuple[str, ...], unknown: str, forbidden: str, **given: Any
 ) -> None:
-    """Keep the records whose licence and source may be used, as their metadata says.
+    """Keep the records whose licence and source may be used.
 
     \b
     Example:
