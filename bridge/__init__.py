@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bridge.campaign import Campaign as Campaign
     from bridge.errors import BridgeError as BridgeError
     from bridge.exporting import export as export
+    from bridge.exporting.checking import check_rows as check_rows
     from bridge.merging import MergeResult as MergeResult
     from bridge.merging import merge as merge
     from bridge.merging.agreement import Agreement as Agreement
@@ -39,6 +40,7 @@ _HOME = {
     "TaskTemplate": "templates",
     "adopt": "adopting",
     "agreement": "merging.agreement",
+    "check_rows": "exporting.checking",
     "export": "exporting",
     "load_template": "templates",
     "merge": "merging",

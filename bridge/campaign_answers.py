@@ -14,6 +14,7 @@ from bridge.curating import BeforeExport, done_before_push
 from bridge.errors import UsageError
 from bridge.exporting import KINDS, ExportResult, Kind, Splitter, export_all, splitter, strata
 from bridge.exporting.formats.chat_template import load_chat_template
+from bridge.exporting.gates import Gates
 from bridge.exporting.shaping import shaping
 from bridge.merging import MergeResult, merge
 from bridge.presenting import Evidence
@@ -129,6 +130,7 @@ class CampaignAnswers(CampaignFolder):
         with self.state.reading() as ledger:
             before_push = done_before_push(ledger)
         curate = BeforeExport(self._curation(self.config.curate.before_export), records, before_push)
+        gates = Gates(asked.gates, records, folder=self.folder)
         results = export_all(
             [export_kind(kind) for kind in kinds or self.config.exports.to],
             records,
@@ -140,7 +142,7 @@ class CampaignAnswers(CampaignFolder):
             merge_rule=merged.rule,
             warnings=[doubt for number, doubt in enumerate(doubts) if doubt not in doubts[:number]],
             adjudications=decided(self.adjudication) if self.adjudication else (),
-            sieves=[*shaping(reasoning=asked.reasoning, system=asked.system), curate],
+            sieves=[*shaping(reasoning=asked.reasoning, system=asked.system), curate, gates],
             split=self._splitter(records),
             files=self.config.exports.files,
             seed=self.config.exports.seed,

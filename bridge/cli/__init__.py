@@ -8,7 +8,20 @@ from __future__ import annotations
 import click
 
 from bridge import __version__
-from bridge.cli import adjudicate, adopt, agreement, assess, campaign, curate, files, health, migrate, select, serve
+from bridge.cli import (
+    adjudicate,
+    adopt,
+    agreement,
+    assess,
+    campaign,
+    check_rows,
+    curate,
+    files,
+    health,
+    migrate,
+    select,
+    serve,
+)
 from bridge.cli.output import Reporting
 
 
@@ -33,13 +46,16 @@ def main() -> None:
 
 _ORDER = (
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
-    *("adjudicate", "export", "doctor", "templates"),
+    *("adjudicate", "export", "check-rows", "doctor", "templates"),
     *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 )
 _COMMANDS = {
     command.name: command
-    for part in (campaign, health, files, agreement, adjudicate, assess, curate, select, adopt, migrate, serve)
+    for part in (
+        *(campaign, health, files, agreement, adjudicate, assess, curate, select, adopt, migrate, serve),
+        check_rows,
+    )
     for command in part.COMMANDS
 }
 for name in _ORDER:

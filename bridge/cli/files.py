@@ -20,6 +20,7 @@ from bridge.cli.campaign import (
     rejected_lines,
     reordered_lines,
 )
+from bridge.cli.gating import gate_flags, gate_lines, gate_options
 from bridge.cli.output import json_option, progress, refuse_overwriting, report, table
 
 if TYPE_CHECKING:
@@ -277,6 +278,7 @@ def _read_objects(path: str, parse: Any) -> list[Any]:
     type=click.Choice(["keep", "merge"]),
     help="Whether system messages stay, or join the user's first turn.",
 )
+@gate_options
 @click.option("--merged", type=click.Path(), help="merged.jsonl, instead of a campaign.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder to write; by default out/.")
 @campaign_options
@@ -286,6 +288,8 @@ def export(
     files: tuple[str, ...],
     chat_template: str | None,
     splits: tuple[str, ...],
+    gates: tuple[str, ...],
+    no_gates: tuple[str, ...],
     merged: str | None,
     out: str | None,
     folder: str,
@@ -306,6 +310,7 @@ def export(
         refuse_overwriting(out, folder=folder)
     if files:
         flags["set__exports__files"] = list(files)
+    flags["set__exports__gates"] = gate_flags(gates, no_gates) or None
     if chat_template:
         flags["set__exports__chat_template"] = str(Path(chat_template).absolute())
     if merged:
@@ -321,6 +326,7 @@ def export(
             lines.append(f"      0 rows: see {result.manifest}")
         lines += [f"{file.rows:>7,} rows  {file.path}" for file in result.files]
         lines += [f"{count:>7,} dropped: {reason}" for reason, count in result.counts.items()]
+        lines += gate_lines(result.told.get("gates", {}))
         done = result.told.get("curate", {}).get("before_export", ())
         lines += curate_lines(done, result.manifest.with_name("pii.export.jsonl"))
     summary = [_summary(result) for result in results]
@@ -367,6 +373,7 @@ def _export_files(
     from bridge.campaign_answers import SPLITS, export_kind
     from bridge.exporting import SplitsConfig, export_all, splitter
     from bridge.exporting.formats.chat_template import load_chat_template
+    from bridge.exporting.gates import Gates, gates_config
     from bridge.exporting.shaping import shaping
     from bridge.merging import Merged
     from bridge.reading import read_records
@@ -393,7 +400,7 @@ def _export_files(
         template,
         out,
         shapes,
-        sieves=steps,
+        sieves=[*steps, Gates(gates_config(flags.get("set__exports__gates") or {}), records)],
         split=split,
         files=flags.get("set__exports__files", ["jsonl"]),
         chat_template=load_chat_template(chat_template) if chat_template else None,

@@ -138,6 +138,8 @@ class Gates:
     def _told(self, name: str, found: int) -> dict[str, Any]:
         setting = getattr(self.config, name)
         about = {} if isinstance(setting, bool) else {"setting": setting}
+        if name == "contamination":
+            about = {"setting": [Path(path).name for path in setting]}
         if name in ("too_long", "equal_truncated"):
             about["tokens"] = "by the tokenizer" if self.config.tokenizer else "estimated"
         counted = {"rejected": 0, "found": found} if self._only_tells(name) else {"rejected": found}

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from bridge.errors import UsageError
+from bridge.exporting.gates_settings import GatesConfig
 from bridge.questions import ONE_LINE, Misplaced, Part
 
 Export = Literal["sft", "dpo", "kto", "reward"]
@@ -68,8 +69,8 @@ class ExportsConfig(Part):
     ``formats`` are names of :data:`bridge.exporting.FORMATS`; each kind takes those that it has. ``seed`` decides the
     order of rows whose neighbours must not be of one prompt. ``reasoning`` says whether
     what a model thought before it answered stays in the rows, ``system`` whether system messages stay, or are merged
-    into the user's first turn. Without ``splits`` the sets are not parted. ``chat_template`` is a Jinja file or a
-    tokenizer's folder, relative to the campaign's, for the format ``text``.
+    into the user's first turn. ``gates`` are what rows must pass. Without ``splits`` the sets are not parted.
+    ``chat_template`` is a Jinja file or a tokenizer's folder, relative to the campaign's, for the format ``text``.
     """
 
     to: list[Export] = ["sft"]
@@ -79,4 +80,5 @@ class ExportsConfig(Part):
     seed: Seed = 0
     reasoning: Literal["keep", "strip"] = "keep"
     system: Literal["keep", "merge"] = "keep"
+    gates: GatesConfig = GatesConfig()
     splits: SplitsConfig | None = None

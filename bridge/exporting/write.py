@@ -378,7 +378,7 @@ def _empty(plan: Plan) -> ExportError:
         "not_merged": "let people answer, then pull and merge",
         "unknown_record": "give the file of records that these answers belong to",
         "curated": "see what curate.before_export asks for",
-        "gated": "see what these gates are for in docs/formats.md; `exports.gates` switches them",
+        "gated": "see what these gates are for in docs/gates.md; `exports.gates` or --no-gate NAME switches them",
     }
     # A format that has no place for the rows names one that has, after what it says of them.
     remedies |= {case.reason: case.text.rpartition("; ")[2] for case in plan.dropped if case.format}
