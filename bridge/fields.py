@@ -60,6 +60,8 @@ class FieldSpec(Part):
 
 def _check_messages(name: str, value: object) -> FieldValue:
     shape = f'give {name} as a list of {{"role": ..., "content": ...}} or {{"speaker": ..., "text": ...}} messages'
+    if isinstance(value, str):
+        shape += ", or use a template of your own in which it is of type text"
     if not isinstance(value, list) or not value:
         raise ValueRejected(f"{name}: {_kind(value)} where a list of messages is expected", remedy=shape)
     if len(value) > MAX_MESSAGES * 10:

@@ -16,7 +16,7 @@ from bridge.exporting.row import Kind
 from bridge.merging import Merged, merge
 from bridge.questions import Bounds
 from bridge.records import Record
-from bridge.templates import SftSource, TaskTemplate, Training, load_template
+from bridge.templates import SftSource, TaskTemplate, Training, load_template, template_names
 
 QA = {"prompt": "2 + 2?", "response": "5"}
 PAIR = {"prompt": "2 + 2?", "response_a": "4", "response_b": "5"}
@@ -557,3 +557,72 @@ def test_a_transcript_is_one_prompt_with_a_line_for_each_turn(
     assert (role, row.completion) == ("user", "S")
     assert content.startswith(before)
     assert content.endswith(f"\n\nAnn: Shall we?\nNow?\nBo: Yes.{after}")
+
+
+def test_a_transcript_as_a_text_stands_in_the_prompt_as_it_is() -> None:
+    data = load_template("summary_review").model_dump()
+    data["fields"][0]["type"] = "text"
+    template = TaskTemplate.model_validate(data)
+    fields = {"transcript": "Ann: Shall we?\nBo: Yes.\n", "summary": "They shall."}
+    (row,) = rows("sft", template, template.check_fields(fields), {"rating": 5, "faithfulness": "faithful"}).kept
+    assert row.prompt[0]["content"] == "Summarise the following meeting.\n\nAnn: Shall we?\nBo: Yes."
+
+
+# -- what the ready-made templates make of answers
+
+
+TALK = [{"role": "Ann", "content": "Shall we?"}]
+MESSAGES = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "5"}]
+MADE: dict[str, tuple[dict[str, Any], dict[str, Any], list[bool | None], list[float | None]]] = {
+    "rating": (QA, {"rating": 1}, [False], [1.0]),
+    "label": (QA, {"label": "correct"}, [True], []),
+    "multi_label": (QA, {"labels": ["off_topic"]}, [False], []),
+    "span_errors": (QA, {"errors": []}, [True], []),
+    "review": (QA, {"rating": 1, "label": "incorrect", "improved_response": "4"}, [False, True], [1.0, None]),
+    "chat_review": (
+        {"messages": MESSAGES},
+        {"rating": 1, "label": "incorrect", "improved_response": "4"},
+        [False, True],
+        [1.0, None],
+    ),
+    "summary_review": (
+        {"transcript": TALK, "summary": "No."},
+        {"rating": 2, "faithfulness": "unfaithful", "improved_summary": "Yes."},
+        [False, True],
+        [2.0, None],
+    ),
+    "follow_up_qa": (
+        {"transcript": TALK, "question": "Who?", "answer": "Bo."},
+        {"rating": 2, "grounding": "unsupported", "improved_answer": "Ann."},
+        [False, True],
+        [2.0, None],
+    ),
+    "action_items": (
+        {"transcript": TALK, "action_items": "None."},
+        {"label": "incorrect", "improved_action_items": "Ann: go"},
+        [False, True],
+        [None],
+    ),
+    "preference": (PAIR, {"preference": "B"}, [False, True], [None]),
+    "ranking": (TRIPLE, {"ranking": {"response_1": 3, "response_2": 2, "response_3": 1}}, [], [None, None]),
+    "rewrite": (QA, {"improved_response": "4"}, [], [None]),
+}
+
+
+def test_all_ready_made_templates_are_looked_at() -> None:
+    assert sorted(MADE) == template_names()
+
+
+@pytest.mark.parametrize("name", sorted(MADE))
+def test_a_ready_made_template_makes_sets_for_kto_and_reward_as_far_as_its_answers_allow(name: str) -> None:
+    fields, answers, labels, scores = MADE[name]
+    template = load_template(name)
+    checked = template.check_fields(fields)
+
+    def made(kind: Kind) -> list[Row]:
+        known = {rule for rule, _, _ in template.training.sources()} if template.training else set()
+        return rows(kind, template, checked, answers).kept if kind in known else []
+
+    assert [row.label for row in made("kto")] == labels
+    assert [row.score for row in made("reward")] == scores
+    assert [row.is_pair for row in made("reward")] == [score is None for score in scores]
