@@ -35,8 +35,8 @@ def adjudicate(
     """Have others decide what people do not agree on.
 
     The records go out as a campaign of their own, in the folder adjudication/ of this one. `annobridge pull` brings its
-    answers too, and they settle the outcome in the merge. Running it again adds what became unresolved since. --annotators-per-record says how many
-    people decide on each record.
+    answers too, and they settle the outcome in the merge. Running it again adds what became unresolved since.
+    --annotators-per-record says how many people decide on each record.
 
     \b
     Example:
