@@ -37,7 +37,7 @@ def check_rows(
     rejects: str | None,
     as_json: bool,
 ) -> None:
-    """Say which rows of training files are not fit to be trained on, and why.
+    """Say which rows of training files are unfit, and why.
 
     The files may come from anywhere: messages, ShareGPT, Alpaca, prompt and completion, pairs, KTO, rewards, or text,
     as JSONL, JSON, CSV or Parquet. Several files are checked as one set.

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--rejects", type=click.Path(dir_okay=False), help="Where rejected rows go; by default rejects.jsonl.")
 @campaign_options
 def check(file: str | None, rejects: str | None, folder: str, as_json: bool, **flags: Any) -> None:
-    """Say what would be pushed and what would be rejected, without any server.
+    """Say what would be pushed and rejected; ask no server.
 
     With FILE and --template it needs no campaign.
 
@@ -88,7 +88,9 @@ def check(file: str | None, rejects: str | None, folder: str, as_json: bool, **f
 )
 @campaign_options
 def merge(annotations_file: str | None, out: str | None, folder: str, as_json: bool, **flags: Any) -> None:
-    """Merge everybody's answers into one answer per record and question; ties are reported as ties.
+    """Merge everybody's answers into one per question.
+
+    Ties are reported as ties.
 
     With --template and --annotations it needs no campaign; --records then helps to tell unchanged rewrites.
 
@@ -296,7 +298,7 @@ def export(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Write training sets from merged answers, with a manifest that traces each row.
+    """Write training sets, and a manifest that traces rows.
 
     A tie or a skip never becomes a row, nor an unchanged rewrite, unless a rule of the template says that it approves
     the text: each is counted with its reason. With --template,
