@@ -79,12 +79,19 @@ def better(rated: Sequence[Rated], least: float | None = None) -> Iterator[Bette
     """
     ordered = sorted(rated, key=lambda response: (response.record, response.field))
     top = max((response.grade.mean for response in ordered), default=0.0)
-    for best in (response for response in ordered if same(response.grade.mean, top)):
+    # Rounded, so that 4.6 is better than 3.6 by 1.
+    margins = [round(top - response.grade.mean, 9) for response in ordered]
+    worse = [
+        (other, margin, plain(other.text))
+        for other, margin in zip(ordered, margins, strict=True)
+        if margin > 0 and (least is None or margin >= least)
+    ]
+    for best, behind in zip(ordered, margins, strict=True) if worse else ():
+        if behind > 0:
+            continue
         text = plain(best.text)
-        for other in ordered:
-            # Rounded, so that 4.6 is better than 3.6 by 1.
-            margin = round(top - other.grade.mean, 9)
-            if margin > 0 and (least is None or margin >= least) and plain(other.text) != text:
+        for other, margin, said in worse:
+            if said != text:
                 yield best, other, margin
 
 
