@@ -265,8 +265,8 @@ class Campaign(CampaignAnswers):
             remote = server.ensure(project, create=False)
             if rebuild:
                 found = survey(server)
-                self._feedback(ledger=ledger)
                 target = ledger.rebuilt(*self._place, remote)
+                self._feedback(ledger=ledger)
                 take_over(target, found)
             try:
                 target = ledger.target(*self._place, remote)
@@ -286,8 +286,8 @@ class Campaign(CampaignAnswers):
 
     def _set_aside_if_unusable(self) -> None:
         try:
-            with self.state.reading():
-                pass
+            with self.state.reading() as ledger:
+                ledger.verify()
         except LedgerError:
             set_aside(self.state.path)
 

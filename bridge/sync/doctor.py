@@ -227,9 +227,8 @@ def repair(server: Server, target: Target, diagnosis: Diagnosis, found: Survey, 
     if "unsettled" in kinds:
         rows = target.in_state("sending", "unknown")
         absent = [row for row in rows if row.key not in found.there]
-        now = target.ledger.clock.time()
         late = 0.0 if server.capabilities.unique_keys else PATIENCE_S
-        target.unsent(row.key for row in absent if not 0 <= now - row.sent_at < late)
+        target.unsent(row.key for row in absent if not 0 <= found.begun - row.sent_at < late)
         done.append(f"looked up {len(rows):,} records: {len(rows) - len(absent):,} arrived")
     if "index" in kinds:
         done.append("had the search index completed")

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from bridge.annotations import Annotation
-from bridge.errors import StoreError
+from bridge.errors import LedgerError, StoreError
 from bridge.sync.ledger import Ledger
 
 _TAIL = 4096
@@ -73,18 +73,27 @@ class Feedback:
 
     def _index(self) -> None:
         """Bring the index up to date with the file, which is the truth."""
-        held = json.loads(self._ledger.note("feedback") or '{"size": 0, "tail": ""}')
-        if not self._has_tail(held["size"], held["tail"]):
+        size, tail = self._indexed()
+        if not self._has_tail(size, tail):
             # It is another file than the one that was indexed, such as an older one from a backup. What it lacks has
             # not changed on the server since, so only a sweep of everything brings it.
             with self._ledger.transaction() as db:
                 db.execute("DELETE FROM answers")
                 db.execute("UPDATE projects SET cursor = '' WHERE cursor IS NOT NULL")
-            held = {"size": 0, "tail": ""}
-        lines = self._lines(held["size"])
-        self._size = lines[-1][0] + lines[-1][1] if lines else held["size"]
+            size = 0
+        lines = self._lines(size)
+        self._size = lines[-1][0] + lines[-1][1] if lines else size
         if lines:
             self._remember(lines, self._size)
+
+    def _indexed(self) -> tuple[int, str]:
+        """How much of the file is in the index, and the hash of what that ends with."""
+        note = self._ledger.note("feedback")
+        try:
+            held: dict[str, Any] = json.loads(note) if note else {"size": 0, "tail": ""}
+            return max(0, int(held["size"])), str(held["tail"])
+        except (ValueError, TypeError, KeyError):
+            return 1, ""  # a damaged note: no file ends like this
 
     def _has_tail(self, size: int, tail: str) -> bool:
         """Whether the file has what was indexed, as its last line tells."""
@@ -117,18 +126,27 @@ class Feedback:
             place += len(line) + 1
         return found
 
-    def _at(self, places: Collection[tuple[int, int]]) -> list[Annotation]:
-        """The lines that start at these places and are so long."""
+    def _at(self, places: Collection[tuple[int, int, str]]) -> list[Annotation]:
+        """The lines that start at these places, are so long, and hold answers with these ids."""
         if not places:
             return []
         found = []
         try:
             with self.path.open("rb") as file:
-                for start, length in places:
+                for start, length, id_ in places:
                     file.seek(start)
-                    found.append(self._parsed(file.read(length), f"byte {start}"))
+                    annotation = self._parsed(file.read(length), f"byte {start}")
+                    if _text(annotation.source.get("id", "")) != id_:
+                        raise StoreError(f"{self.path}:byte {start}: another answer than expected")
+                    found.append(annotation)
         except OSError as error:
             raise self._unreadable(error) from None
+        except StoreError:
+            self._lines(0)  # if the file is damaged, this says where
+            raise LedgerError(
+                f"{self._ledger.path}: the ledger is damaged: its index does not fit {self.path.name}",
+                remedy="make it anew: annobridge doctor --rebuild",
+            ) from None
         return found
 
     def _parsed(self, line: bytes, where: str) -> Annotation:
@@ -177,7 +195,7 @@ class Feedback:
         with self._ledger.guarded():
             rows = self._ledger.db.execute(query, (_text(record), _text(task))).fetchall()
         # A later line replaces an earlier one.
-        places = {row[0]: row[1:3] for row in rows if self.project in (None, row[3:5])}
+        places = {row[0]: (*row[1:3], row[0]) for row in rows if self.project in (None, row[3:5])}
         return {annotation.source.get("id", ""): annotation for annotation in self._at(places.values())}
 
     def of(self, records: Iterable[str]) -> list[Annotation]:
@@ -188,7 +206,7 @@ class Feedback:
         )
         with self._ledger.guarded():
             rows = self._ledger.db.execute(query, (json.dumps([_text(record) for record in records]),)).fetchall()
-        places = {row[2:]: row[:2] for row in rows if self.project in (None, row[2:4])}
+        places = {row[2:]: (*row[:2], row[-1]) for row in rows if self.project in (None, row[2:4])}
         return self._at(sorted(places.values()))
 
     # Comparing and adding

@@ -18,15 +18,17 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import get_args
 
 from bridge.clock import SYSTEM, Clock
 from bridge.errors import Held, LedgerError, OtherProject, StoreError
 from bridge.servers.protocol import RemoteProject
 from bridge.sync.lease import Holder, is_free
-from bridge.sync.target import Target
+from bridge.sync.target import State, Target
 
 VERSION = 1
 
@@ -134,6 +136,20 @@ class Ledger:
         if self.path is not None and self.db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("malformed")
 
+    def verify(self) -> None:
+        """Read all that it holds.
+
+        Raises:
+            LedgerError: it is damaged, although it could be opened.
+        """
+        with self.guarded():
+            (found,) = self.db.execute("PRAGMA integrity_check(1)").fetchone()
+            for table in ("projects", "records", "known", "answers", "lease", "notes"):
+                deque(self.db.execute(f"SELECT * FROM {table}"), maxlen=0)  # noqa: S608 - names of our own
+            states = {state for (state,) in self.db.execute("SELECT DISTINCT state FROM records")}
+            if found != "ok" or not states <= {*get_args(State)}:
+                raise sqlite3.DatabaseError(found)
+
     def close(self) -> None:
         """Let go of the file."""
         self.db.close()
@@ -145,18 +161,22 @@ class Ledger:
             yield
         except sqlite3.OperationalError as error:
             text = str(error)
+            if text.startswith(("Could not decode", "no such")):
+                raise self._damaged(text) from None
             remedy = "make room on the disk and the folder writable, then run the command again; nothing was lost"
             if "locked" in text or "busy" in text:
                 remedy = "another program holds the file: wait until it is done"
             raise StoreError(f"{self.path}: {text}", remedy=remedy) from None
-        except sqlite3.DatabaseError as error:
-            raise LedgerError(
-                f"{self.path}: the ledger is damaged ({error})", remedy="make it anew: annobridge doctor --rebuild"
-            ) from None
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise self._damaged(str(error)) from None
         except OSError as error:
             raise StoreError(
                 f"{error.filename or self.path}: {error.strerror}", remedy="make the campaign's folder writable"
             ) from None
+
+    def _damaged(self, why: str) -> LedgerError:
+        reason = f"{self.path}: the ledger is damaged ({why})"
+        return LedgerError(reason, remedy="make it anew: annobridge doctor --rebuild")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -304,7 +324,8 @@ class Ledger:
     def rebuilt(self, server: str, origin: str, remote: RemoteProject) -> Target:
         """The rows of a project whatever was known of another one in its place; its next pull sweeps everything.
 
-        What only the ledger knows of this project is kept: that records may be on their way, or were deleted.
+        What only the ledger knows of this project is kept: that records may be on their way, or were deleted. The index
+        of the feedback store is dropped; whoever opens the store makes it anew.
         """
         try:
             target = self.target(server, origin, remote)
@@ -312,6 +333,9 @@ class Ledger:
             self.forget(server, origin, remote.id)
             target = self.target(server, origin, remote)
         target.pulled(None)
+        with self.transaction() as db:
+            db.execute("DELETE FROM answers")
+            db.execute("DELETE FROM notes WHERE name = 'feedback'")
         return target
 
     def _forget(self, project: int) -> None:

@@ -21,10 +21,14 @@ LATELY_S = 600.0
 
 @dataclass
 class Survey:
-    """Everything that a project holds: our keys with their copies, and how many records are not ours."""
+    """Everything that a project holds: our keys with their copies, and how many records are not ours.
+
+    What arrived since ``begun`` (by this machine's clock) may be missing.
+    """
 
     there: dict[str, list[Remote]] = field(default_factory=dict)
     foreign: list[Remote] = field(default_factory=list)
+    begun: float = 0.0
 
     @property
     def total(self) -> int:
@@ -44,6 +48,8 @@ def survey(server: Server, target: Target | None = None) -> Survey:
         ServerError: it cannot be listed to the end.
     """
     result = Survey()
+    if target is not None:
+        result.begun = target.ledger.clock.time()
     for page in server.listing():
         if target is not None:
             target.ledger.renew()

@@ -109,6 +109,7 @@ class Sender:
         result.kept += len(by_action.get("kept", ()))
         result.changed += [step.record.key for step in by_action.get("conflict", ())]
         result.gone += [step.record.key for step in by_action.get("gone", ())]
+        result.unknown += [step.record.key for step in by_action.get("unknown", ())]
         self._repair([step.record for step in by_action.get("unchanged", ()) if step.record.key in self.bare])
         self._update(by_action.get("update", ()))
         self._send(by_action.get("create", ()))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bridge.campaign import Campaign
-from bridge.errors import Held, StoreError, Unreachable
+from bridge.errors import Held, LedgerError, StoreError, Unreachable
 from bridge.records import Record, record_key
 from bridge.servers.memory import MemoryServer
 from bridge.servers.protocol import Outcome, Project
 from bridge.sync.people import People
+from bridge.sync.pull import PullResult
 from bridge.sync.push import push
 from bridge.templates import load_template
 
@@ -95,6 +97,35 @@ def test_a_store_that_is_lost_or_an_older_one_is_filled_again_by_the_next_pull(
     result = open_campaign().pull()
     assert (result.full, result.changes.new) == (True, 3 - kept)
     assert {annotation.record for annotation in open_campaign().annotations()} == set(map(record_key, rows))
+
+
+DAMAGE = {
+    "a key that is no text": "UPDATE records SET key = CAST(x'72ff' AS TEXT)",
+    "a table that has another name": "ALTER TABLE answers RENAME TO answer",
+    "a state that there is not": "UPDATE records SET state = 'sunt'",
+    "an index that does not fit the store": "UPDATE answers SET start = start + 1",
+    "an index of other answers": "UPDATE answers SET id = 'another'",
+    "a note that cannot be read": "UPDATE notes SET value = '{' WHERE name = 'feedback'",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_ledger_loses_nothing_and_can_always_be_made_anew(
+    open_campaign: Callable[[], Campaign], server: MemoryServer, tmp_path: Path, damage: str
+) -> None:
+    open_campaign().push()
+    server.annotate(KEY, "ann", {"rating": 4})
+    open_campaign().pull()
+    with closing(sqlite3.connect(tmp_path / ".annobridge" / "ledger.db")) as ledger, ledger:
+        ledger.execute(DAMAGE[damage])
+    for command in (Campaign.push, Campaign.pull, partial(Campaign.pull, full=True)):
+        with suppress(LedgerError):  # what does not touch the damaged part goes on
+            result = command(open_campaign())
+            assert isinstance(result, PullResult) or [*result.unknown, *range(result.present)]
+    assert open_campaign().doctor(rebuild=True).healthy
+    assert open_campaign().push().present == 1
+    assert (open_campaign().pull().changes.unchanged, len(open_campaign().annotations())) == (1, 1)
+    assert server.progress().records == 1
 
 
 @pytest.mark.parametrize("value", ["\ud800", float("nan"), 10**400, "", [[[]]], {"a": None}])
