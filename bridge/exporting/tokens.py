@@ -18,8 +18,8 @@ _PIECES = re.compile("(?!\\s)[\u2e80-\U0010ffff]|[^\\W\u2e80-\U0010ffff]{1,4}|[^
 def estimated(text: str) -> Sequence[str]:
     """Tokens where there is no tokenizer: up to four letters or digits of one word, one sign, one ideograph or emoji.
 
-    Of English prose that is more than a trained tokenizer makes, so that a limit is never thought to be kept where it
-    is not (docs/gates.md has figures).
+    Of English prose that is more than a trained tokenizer usually makes (docs/gates.md), so that it is the more
+    cautious one.
 
     >>> estimated("Don't overestimate 你好!")
     ['Don', "'", 't', 'over', 'esti', 'mate', '你', '好', '!']

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from bridge.errors import InputError, UsageError
 from bridge.exporting import Row
+from bridge.exporting.defects import DEFECTS, PROBLEMS
 from bridge.exporting.gates import GATES, Gates, gates_config
 from bridge.exporting.gates_settings import GATE_NAMES, GatesConfig
 from bridge.records import Record
@@ -324,6 +325,31 @@ def test_rejected_rows_keep_the_order_of_the_set() -> None:
 
 def test_no_rows_pass() -> None:
     assert Gates()([]).rejected == []
+
+
+class TestDocumentation:
+    def rows(self, title: str, columns: int) -> list[list[str]]:
+        page = (Path(__file__).parents[2] / "docs" / "gates.md").read_text("utf-8")
+        part = page.partition(f"| {title} |")[2].partition("\n\n")[0]
+        found = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in part.splitlines()[2:]]
+        assert {len(row) for row in found} == {columns}
+        return found
+
+    def test_every_gate_stands_there_with_its_default(self) -> None:
+        rows = {row[0].strip("`"): row[1] for row in self.rows("gate", 4)}
+        assert list(rows) == list(GATES)
+        for name, said in rows.items():
+            assert said.startswith("on") == bool(getattr(GatesConfig(), name)), name
+            usual = getattr(gates_config({name: True}), name) if name != "contamination" else None
+            if usual not in (True, None, []):
+                assert said.partition("; ")[2].strip("`") in (
+                    f"{usual:g}" if isinstance(usual, float) else str(usual),
+                    "",
+                )
+
+    def test_every_defect_and_problem_stands_there(self) -> None:
+        assert [tuple(row) for row in self.rows("defect", 3)] == [(f"`{n}`", *told) for n, told in DEFECTS.items()]
+        assert [tuple(row) for row in self.rows("problem", 4)] == [(f"`{n}`", *told) for n, told in PROBLEMS.items()]
 
 
 # -- properties
