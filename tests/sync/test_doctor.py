@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import pytest
 
 from bridge.clock import TestClock
@@ -12,6 +14,7 @@ from bridge.sync.doctor import Diagnosis, compare, examine, repair
 from bridge.sync.ledger import Ledger
 from bridge.sync.push import push
 from bridge.sync.reconcile import Survey
+from bridge.sync.sender import PATIENCE_S
 from bridge.sync.target import Target
 from bridge.templates import load_template
 
@@ -138,3 +141,21 @@ def test_an_index_that_differs_is_named(indexed: int, mendable: bool) -> None:
 def test_a_finding_names_at_most_a_hundred_keys() -> None:
     (finding,) = compare({f"r{n}": "" for n in range(1000)}, [], Survey(), Progress(0, 0, 0))
     assert (finding.to_dict()["records"], len(finding.to_dict()["keys"])) == (1000, 100)
+
+
+def test_what_arrives_while_a_long_list_is_read_is_left_to_the_next_push() -> None:
+    clock = TestClock(1_800_000_000.0)
+    server, ledger = MemoryServer(profile=LIKE_LABEL_STUDIO), Ledger(clock=clock)
+    push(server, PROJECT, RECORDS, ledger=ledger)
+    target = ledger.target("", "", server.ensure(PROJECT, create=False))
+    target.intend([("late", "")])
+    listing = server.listing
+
+    def slowly() -> Iterator[Sequence[tuple[str, Remote]]]:
+        yield from listing()
+        server.write([Record("late", {"prompt": "late?", "response": "x"})])
+        clock.sleep(PATIENCE_S + 1)
+
+    server.listing = slowly  # type: ignore[method-assign]
+    repair(server, target, *examine(server, target), RECORDS)
+    assert target.rows(["late"])["late"].state == "sending", "it is there, and would be sent a second time"
