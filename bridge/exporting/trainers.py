@@ -34,7 +34,7 @@ class Setting(NamedTuple):
 
 
 _ROLES = {"role_tag": "role", "content_tag": "content"}
-_ROLES |= {"user_tag": "user", "assistant_tag": "assistant", "system_tag": "system"}
+_ROLES |= {"user_tag": "user", "assistant_tag": "assistant", "system_tag": "system", "observation_tag": "tool"}
 _CHAT = {"type": "chat_template", "roles_to_train": ["assistant"], "train_on_eos": "turn"}
 _PAIR = {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
 _PAIR_OF_MESSAGES = {"messages": "messages", "chosen": "chosen", "rejected": "rejected"}
