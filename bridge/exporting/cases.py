@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from bridge.errors import ValueRejected
-from bridge.exporting.origins import origin, writer
+from bridge.exporting.origins import Origin, origin, writer
 from bridge.exporting.prompts import prompt_messages
 from bridge.exporting.reasons import NoRow, tie
+from bridge.exporting.row import Kind, Row
 from bridge.merging.merged import Merged, MergedAnswer
 from bridge.merging.settle import adjudicators, voices
 from bridge.questions import Bounds, Condition, Conditions, Question, TextQuestion, holds
@@ -26,23 +28,46 @@ class Text(NamedTuple):
     instead: Mapping[str, str] = {}
 
 
+class Task:
+    """A template with training rules, and what all of its records have in common."""
+
+    def __init__(self, template: TaskTemplate, training: Training) -> None:
+        self.template, self.training = template, training
+        self.questions: dict[str, Question] = {question.name: question for question in template.questions}
+        self.rewritten = [
+            (question.prefill, question.name)
+            for question in template.questions
+            if isinstance(question, TextQuestion) and question.prefill and question.prefill in training.prompt
+        ]
+        """Fields of the prompt that people can rewrite, and the question that asks them to."""
+
+
 class Case:
     """One record and what people say about it. All methods raise :class:`NoRow` where there is no row to be had."""
 
-    def __init__(self, record: Record, merged: Merged, template: TaskTemplate, training: Training) -> None:
+    def __init__(self, record: Record, merged: Merged, task: Task) -> None:
         self.key = record.key
-        self.origin = origin(record)
-        self.questions: dict[str, Question] = {question.name: question for question in template.questions}
-        self._record, self._template, self._training = record, template, training
+        self.questions = task.questions
+        self._record, self._task = record, task
         self._answers = merged.answers
-        self._originals = template.prefilled(record)
-        self._prompts = {
-            question.prefill: question.name
-            for question in template.questions
-            if isinstance(question, TextQuestion)
-            and question.prefill in training.prompt
-            and isinstance(record.fields.get(question.prefill), str)
-        }
+
+    @cached_property
+    def origin(self) -> Origin:
+        """What the record's metadata say of where it comes from."""
+        return origin(self._record)
+
+    @cached_property
+    def _originals(self) -> dict[str, str]:
+        return self._task.template.prefilled(self._record)
+
+    @cached_property
+    def _messages(self) -> list[Message]:
+        return prompt_messages(self._record, self._task.template, self._task.training)
+
+    def row(self, kind: Kind, *, model: str = "", **values: Any) -> Row:
+        """A row of this record, with what its metadata say of where it comes from."""
+        known = self.origin
+        return Row(self.key, kind, model=model or known.model, licence=known.licence, root=known.root, **values)
 
     def check(self) -> None:
         """Refuse what :func:`~bridge.merging.merge` would not have said of this record with this template."""
@@ -60,8 +85,10 @@ class Case:
 
     def prompt(self, instead: Mapping[str, str] = {}) -> list[Message]:
         """The messages before the answer, with other texts in the place of some fields."""
-        record = replace(self._record, fields={**self._record.fields, **instead}) if instead else self._record
-        return prompt_messages(record, self._template, self._training)
+        if not instead:
+            return self._messages
+        record = replace(self._record, fields={**self._record.fields, **instead})
+        return prompt_messages(record, self._task.template, self._task.training)
 
     def field(self, name: str) -> str:
         """The text of a field, or the answer that its conversation ends with."""
@@ -189,7 +216,9 @@ class Case:
         groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
         for who in sorted(annotators):
             changed = []
-            for name, question in self._prompts.items():
+            for name, question in self._task.rewritten:
+                if not isinstance(self._record.fields.get(name), str):
+                    continue
                 prompt = voices(self._answers.get(question, _NOBODY)).get(who)
                 if isinstance(prompt, str) and not same_text(prompt, self._originals[question]):
                     changed.append((name, prompt.strip()))

@@ -34,10 +34,9 @@ def sft_rows(case: Case, source: SftSource) -> list[Row]:
             texts = case.approved(source.use)
             rule += ", unchanged: approve"
     return [
-        Row(
-            case.key,
+        case.row(
             "sft",
-            case.prompt(text.instead),
+            prompt=case.prompt(text.instead),
             completion=text.text,
             source=rule,
             annotators=text.annotators,
@@ -63,10 +62,9 @@ def kto_rows(case: Case, source: KtoSource) -> list[Row]:
     label = meant[0]
     rule = f"use: {source.use}, {'desirable' if label else 'undesirable'}"
     return [
-        Row(
-            case.key,
+        case.row(
             "kto",
-            case.prompt(text.instead),
+            prompt=case.prompt(text.instead),
             completion=text.text,
             source=rule,
             annotators=text.annotators,
@@ -87,10 +85,9 @@ def score_rows(case: Case, source: RewardSource) -> list[Row]:
     assert source.of is not None
     found = grade(case, source.score)
     return [
-        Row(
-            case.key,
+        case.row(
             "reward",
-            case.prompt(),
+            prompt=case.prompt(),
             completion=case.field(source.of),
             source=f"score: {source.score}, of: {source.of}",
             annotators=found.annotators,

@@ -42,10 +42,9 @@ def pair_rows(case: Case, source: PairSource) -> list[Row]:
         raise NoRow("close", rule)
     prompt = case.prompt()
     return [
-        Row(
-            case.key,
+        case.row(
             "dpo",
-            prompt,
+            prompt=prompt,
             chosen=pair.chosen,
             rejected=pair.rejected,
             source=rule,

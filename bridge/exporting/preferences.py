@@ -76,12 +76,17 @@ def _from_label(question: LabelQuestion, answer: MergedAnswer) -> Preference:
     votes: Mapping[str, float] = answer.details.get("votes", {})
     # Several labels can pick the same response ("better", "much better"), so that the most frequent label may
     # stand for fewer people than the others together.
-    backing = {pick: sum(votes.get(label, 0) for label in picks if picks[label] == pick) for pick in picks.values()}
-    if votes and not adjudicators(answer) and backing[best] * 2 <= sum(votes.values()):
-        raise NoRow("tie", question.name, f"{backing[best]:g} of {sum(votes.values()):g} votes prefer {best}")
+    backing: dict[str | None, float] = {}
+    for label, count in votes.items():
+        pick = picks.get(label)
+        backing[pick] = backing.get(pick, 0) + count
+    total = sum(votes.values())
+    backing.setdefault(best, 0)
+    if votes and not adjudicators(answer) and backing[best] * 2 <= total:
+        raise NoRow("tie", question.name, f"{backing[best]:g} of {total:g} votes prefer {best}")
     pairs = []
     for other in dict.fromkeys(pick for pick in picks.values() if pick and pick != best):
-        margin = (backing[best] - backing[other]) / sum(votes.values()) if votes else None
+        margin = (backing[best] - backing.get(other, 0)) / total if votes else None
         pairs.append(Pair(best, other, who, margin))
     return Preference(best, who, tuple(pairs))
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bridge.errors import ExportError
-from bridge.exporting.cases import Case
+from bridge.exporting.cases import Case, Task
 from bridge.exporting.completions import kto_rows, score_rows, sft_rows
 from bridge.exporting.pairs import pair_rows
 from bridge.exporting.ratings import Contest, within
@@ -47,12 +47,13 @@ def training_rows(
     [('4', 'use: response')]
     """
     training, sources = _sources(kind, template)
+    task = Task(template, training)
     known = {record.key: record for record in records}
     answered = {entry.record: entry for entry in merged}
 
     def cases() -> Iterator[Case]:
         for key in sorted(known.keys() & answered.keys()):
-            case = Case(known[key], answered[key], template, training)
+            case = Case(known[key], answered[key], task)
             try:
                 case.check()
             except NoRow:
@@ -71,7 +72,7 @@ def training_rows(
                 raise NoRow("not_merged")
             if key not in known:
                 raise NoRow("unknown_record")
-            case = Case(known[key], answered[key], template, training)
+            case = Case(known[key], answered[key], task)
             case.check()
             case.prompt()
             result.kept.extend(_all_rows(case, sources, contests, kind))
@@ -112,18 +113,9 @@ def _rows(case: Case, source: Source, contest: Contest | None, kind: Kind) -> li
         assert isinstance(source, PairSource)
         rows = within(case, source) if source.ratings is not None else pair_rows(case, source)
     settled = case.settled((*source.judges(), *source.texts()))
-    model, licence, root = case.origin
-    return [
-        replace(
-            row,
-            kind=kind,
-            adjudicated={**settled, **row.adjudicated},
-            model=row.model or model,
-            licence=row.licence if row.others else licence,
-            root=row.root or root,
-        )
-        for row in rows
-    ]
+    if settled or kind == "reward":  # a pair is made as one for DPO
+        rows = [replace(row, kind=kind, adjudicated={**settled, **row.adjudicated}) for row in rows]
+    return rows
 
 
 def _sources(kind: Kind, template: TaskTemplate) -> tuple[Training, Sequence[Source]]:
