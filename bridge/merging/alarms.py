@@ -19,7 +19,9 @@ from bridge.merging.doubt import Doubt
 from bridge.merging.intervals import STRICT, at_least, difference
 from bridge.merging.measures import QuestionAgreement
 from bridge.merging.raters import followed
-from bridge.merging.warned import alone
+
+ALONE = ("single_annotator", "one_answer_only")
+"""The doubts about answers that cannot be compared with each other."""
 
 SOME_AGREEMENT = 0.3
 """An alpha that nobody calls good, but that chance does not reach. Where the interval has room for both, more answers
@@ -95,6 +97,32 @@ def question_doubts(found: QuestionAgreement) -> list[Doubt]:
                 evidence=evidence,
             )
         ]
+    return []
+
+
+def alone(question: str, answers: int, annotators: int, shared: int) -> list[Doubt]:
+    """Whether there is nothing to compare.
+
+    Args:
+        question: its name.
+        answers: how many there are.
+        annotators: how many people gave them.
+        shared: how many records have two or more.
+    """
+    if annotators == 1:
+        return [
+            Doubt(
+                "single_annotator",
+                f"one person gave all answers ({answers:,}), so nothing is known of agreement",
+                "have a second person answer a part of the records",
+                question,
+                evidence={"answers": answers},
+            )
+        ]
+    if answers and not shared:
+        means = f"{annotators} people answered, but no record has two answers, so nothing is known of agreement"
+        remedy = "have some records answered twice: annotators_per_record in campaign.yaml"
+        return [Doubt("one_answer_only", means, remedy, question)]
     return []
 
 

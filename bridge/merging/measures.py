@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -145,9 +145,37 @@ def measure(question: Question, given: Iterable[Given], texts: Mapping[str, str]
     (1.0, 1.0)
     """
     given = list(given)
+    counted = _counted(question, given)
+    found = units(question, given)
+    if found is None:
+        return _measure_pairs(question, by_record(given), texts, counted, _why_not(counted), seed)
+    agreement = replace(measure_units(question, given, found, seed=seed), pairs=_pairs(question, found))
+    return Measured(agreement, found, compare(question, found))
+
+
+def measure_units(question: Question, given: Sequence[Given], found: Units, *, seed: int = 0) -> QuestionAgreement:
+    """The agreement on a question whose answers can be numbered, without pairs of people.
+
+    Args:
+        question: the question.
+        given: the answers to it.
+        found: the same as numbers.
+        seed: as in :func:`measure`.
+    """
+    counted = _counted(question, given)
+    why = _why_not(counted)
+    figures = (
+        _many_labels(question, found, why, seed)
+        if isinstance(question, MultiLabelQuestion)
+        else _one_of_many(question, found, why, seed)
+    )
+    return QuestionAgreement(**counted, **figures)
+
+
+def _counted(question: Question, given: Sequence[Given]) -> dict[str, Any]:
     per_record = Counter(record for record, _, _ in given)
     picks = isinstance(question, LabelQuestion) and any(option.picks for option in question.options)
-    counted: dict[str, Any] = {
+    return {
         "question": question.name,
         "kind": "preference" if picks else question.type,
         "records": len(per_record),
@@ -155,17 +183,6 @@ def measure(question: Question, given: Iterable[Given], texts: Mapping[str, str]
         "answers": len(given),
         "annotators": len({who for _, who, _ in given}),
     }
-    why = _why_not(counted)
-    found = units(question, given)
-    if found is None:
-        return _measure_pairs(question, by_record(given), texts, counted, why, seed)
-    measures = (
-        _many_labels(question, found, why, seed)
-        if isinstance(question, MultiLabelQuestion)
-        else _one_of_many(question, found, why, seed)
-    )
-    agreement = QuestionAgreement(**counted, **measures, pairs=_pairs(question, found))
-    return Measured(agreement, found, compare(question, found))
 
 
 def _why_not(counted: Mapping[str, Any]) -> str:

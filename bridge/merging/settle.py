@@ -14,9 +14,6 @@ from bridge.questions import Question, TextQuestion
 from bridge.records import Value
 from bridge.templates import TaskTemplate
 
-ALONE = ("single_annotator", "one_answer_only")
-"""Doubts about answers that cannot be compared with each other."""
-
 UNRESOLVED = ("tie", "no_quorum")
 """Outcomes of answers that are not one answer."""
 
@@ -82,8 +79,8 @@ def settle(result: MergeResult, decided: MergeResult, template: TaskTemplate, *,
         unresolved=unresolved,
         dropped=[*result.dropped, *decided.dropped],
         problems=[*result.problems, *decided.problems],
-        # That one person decides alone is how adjudication is meant.
-        warnings=[*result.warnings, *(doubt for doubt in decided.warnings if doubt.kind not in ALONE)],
+        # Adjudicators are few, and so are their records: that their agreement is not known is no news.
+        warnings=[*result.warnings, *(doubt for doubt in decided.warnings if doubt.annotators)],
         rule={**result.rule, "adjudication": said},
     )
 

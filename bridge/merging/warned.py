@@ -1,7 +1,7 @@
-"""What a merge says of the answers that it rests on: nothing to compare, and people whose answers say nothing.
+"""What a merge says of the answers that it rests on: too little agreement, and people whose answers say nothing.
 
-These are the warnings that cost no more than counting; those that need coefficients and intervals are in the report on
-agreement (:mod:`bridge.merging.agreement`), which has the same words for these.
+These are the warnings that take little time; the report on agreement (:mod:`bridge.merging.agreement`) has the same
+words for these, and more.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from bridge.merging.alarms import ALONE, alone, question_doubts
 from bridge.merging.compared import Given, Units, units
 from bridge.merging.dawid_skene import Votes
 from bridge.merging.doubt import Doubt
+from bridge.merging.measures import measure_units
 from bridge.merging.suspects import suspects
 from bridge.merging.verbatim import verbatim
 from bridge.questions import Question, RankingQuestion, RatingQuestion
@@ -29,37 +31,15 @@ def warned(question: Question, given: Sequence[Given], originals: Mapping[str, s
     >>> [doubt.kind for doubt in warned(load_template("label").question("label"), given)]
     ['single_annotator']
     """
-    shared = sum(count > 1 for count in Counter(record for record, _, _ in given).values())
-    doubts = alone(question.name, len(given), len({who for _, who, _ in given}), shared)
-    if doubts or not given:
-        return doubts
-    return suspected(question, given, units(question, given), originals)
-
-
-def alone(question: str, answers: int, annotators: int, shared: int) -> list[Doubt]:
-    """Whether there is nothing to compare.
-
-    Args:
-        question: its name.
-        answers: how many there are.
-        annotators: how many people gave them.
-        shared: how many records have two or more.
-    """
-    if annotators == 1:
-        return [
-            Doubt(
-                "single_annotator",
-                f"one person gave all answers ({answers:,}), so nothing is known of agreement",
-                "have a second person answer a part of the records",
-                question,
-                evidence={"answers": answers},
-            )
-        ]
-    if answers and not shared:
-        means = f"{annotators} people answered, but no record has two answers, so nothing is known of agreement"
-        remedy = "have some records answered twice: annotators_per_record in campaign.yaml"
-        return [Doubt("one_answer_only", means, remedy, question)]
-    return []
+    if not given:
+        return []
+    found = units(question, given)
+    if found is not None:
+        doubts = question_doubts(measure_units(question, given, found))
+    else:
+        shared = sum(count > 1 for count in Counter(record for record, _, _ in given).values())
+        doubts = alone(question.name, len(given), len({who for _, who, _ in given}), shared)
+    return doubts if doubts and doubts[0].kind in ALONE else doubts + suspected(question, given, found, originals)
 
 
 def suspected(

@@ -54,6 +54,21 @@ def test_one_person_alone() -> None:
     assert warned(annotations) == [("single_annotator", ())]
 
 
+def test_twenty_records_are_too_few_to_tell_agreement_from_chance() -> None:
+    assert warned(crowd({who: skilled(0.4) for who in ("ann", "bo")}, records=20, each=2)[0]) == [
+        ("too_few_records", ())
+    ]
+
+
+def test_people_who_guess() -> None:
+    assert warned(crowd({f"p{n}": skilled(0.0) for n in range(5)})[0]) == [("chance_level", ())]
+
+
+def test_where_most_people_always_say_the_same_nobody_can_tell_who_is_right_but_there_is_no_agreement() -> None:
+    people = {f"p{n}": skilled(0.8) for n in range(3)} | {f"z{n}": ALWAYS for n in range(5)}
+    assert warned(crowd(people, records=200, each=8)[0]) == [("chance_level", ())]
+
+
 def test_one_answer_to_each_record() -> None:
     annotations = [Annotation(f"r{n}", f"p{n}", answers={"label": "correct"}) for n in range(5)]
     assert warned(annotations) == [("one_answer_only", ())]
@@ -63,7 +78,8 @@ def test_that_one_adjudicator_decides_alone_is_not_said() -> None:
     split = [Annotation("r1", who, answers={"label": label}) for who, label in (("a", "correct"), ("b", "incorrect"))]
     decided = merge([Annotation("r1", "cy", answers={"label": "correct"})], LABEL)
     assert [doubt.kind for doubt in decided.warnings] == ["single_annotator"]
-    assert settle(merge(split, LABEL), decided, LABEL).warnings == []
+    before = merge(split, LABEL)
+    assert settle(before, decided, LABEL).warnings == before.warnings
 
 
 def test_a_model_says_whom_it_did_not_ask_and_the_warning_who_that_is() -> None:
