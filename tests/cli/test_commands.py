@@ -56,7 +56,7 @@ def answer(folder: Path, rating: Any, person: str = "ann@example.org") -> None:
 
 COMMANDS = [
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
-    *("adjudicate", "export", "doctor", "templates"),
+    *("adjudicate", "export", "check-rows", "doctor", "templates"),
     *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 ]
