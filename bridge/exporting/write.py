@@ -366,7 +366,8 @@ def _describe(file: ExportedFile, dropped: Iterable[Dropped]) -> dict[str, Any]:
 
 def _manifest(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:
     # One row a line, so that the manifests of two exports can be compared with any diff.
-    traced = ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    traced = ",\n  ".join(map(encode, rows))
     return f'{json.dumps(head, ensure_ascii=False, indent=1)[:-2]},\n "rows": [\n  {traced}\n ]\n}}\n'
 
 

@@ -2,7 +2,8 @@
 
 Sources: OpenAI's specification (github.com/openai/openai-openapi, commit f7f4b05 of July 2025,
 ``FineTuneChatRequestInput`` and ``FineTunePreferenceRequestInput``; it does not forbid further keys, and here they are
-forbidden); Together's client 1.5.35 (``together/utils/files.py``, ``check_file``); MLX-LM 0.32 (``mlx_lm/tuner/datasets.py``,
+forbidden); Together's client 1.5.35 (``together/utils/files.py``, ``check_file``); MLX-LM 0.32
+(``mlx_lm/tuner/datasets.py``,
 ``load_local_dataset`` and ``create_dataset``).
 """
 
