@@ -7,7 +7,7 @@ the command line does.
 
 * ledger / push: the time spent in the ledger during a first push, of that push.
 * second push / first push: nothing changed in between; also the number of requests that write.
-* pull of 50 / full pull: 50 of all answers were edited since the last pull, against `pull --full` of all of them. On
+* pull of 50 / full pull: 50 answers, spread over all, were edited since the last pull, against `pull --full`. On
   Argilla, which cannot list what changed, against the bare list route.
 * plan of 100,000 records on the in-memory server: seconds, and how much the process grows.
 """
@@ -131,8 +131,8 @@ def label_studio(folder: Path, count: int, rounds: int, server: LocalLabelStudio
     for number in range(rounds):
         connection.ensure(Project(project.title, project.template), create=False)
         pages = connection.changes("")
-        ids = [a.source["id"] for page in pages for found in page.records for a in found.annotations][:EDITED]
-        for id_ in ids:
+        ids = [a.source["id"] for page in pages for found in page.records for a in found.annotations]
+        for id_ in ids[:: len(ids) // EDITED]:
             body = {"lead_time": 20 + number}
             connection._http.request("PATCH", f"/api/annotations/{id_}/", body=body, what="edit an answer")
         few.append(timed(made.pull))
