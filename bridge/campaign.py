@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge.adjudication import FOLDER, AdjudicationResult, Answers, decided_records, prepare, title
 from bridge.annotations import newest
-from bridge.campaign_answers import CampaignAnswers
+from bridge.campaign_releases import CampaignReleases
 from bridge.config import FILE_NAME, ServerConfig
 from bridge.errors import InputError, LedgerError, NotFound, OtherProject, UsageError
 from bridge.exporting.affected import affected
@@ -35,7 +35,7 @@ KEEP = 10_000
 """A file of no more records than this is read once for a push; a longer one twice, so that memory stays bounded."""
 
 
-class Campaign(CampaignAnswers):
+class Campaign(CampaignReleases):
     """The loop in Python, by the same names as on the command line.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -12,7 +12,7 @@ from bridge.campaign_folder import CampaignFolder
 from bridge.config import FILE_NAME
 from bridge.curating import BeforeExport, done_before_push
 from bridge.errors import UsageError
-from bridge.exporting import KINDS, ExportResult, Kind, Splitter, export_all, splitter, strata
+from bridge.exporting import KINDS, Container, ExportResult, Kind, Splitter, export_all, splitter, strata
 from bridge.exporting.formats.chat_template import load_chat_template
 from bridge.exporting.gates import Gates
 from bridge.exporting.shaping import shaping
@@ -122,11 +122,35 @@ class CampaignAnswers(CampaignFolder):
         Raises:
             ExportError: no row can be made; nothing was written.
         """
+        folder = Path(out) if out else self.out
+        results, _ = self._export(kinds, formats, folder, self.config.exports.files, review=folder)
+        self._remember_export(folder)
+        return results
+
+    def _export(
+        self,
+        kinds: Sequence[str],
+        formats: Sequence[str],
+        folder: Path,
+        files: Sequence[Container],
+        *,
+        review: Path,
+        split: Callable[[Splitter | None], Splitter | None] = lambda usual: usual,
+    ) -> tuple[list[ExportResult], Agreement]:
+        """Training sets in a folder, and how far people agree.
+
+        Args:
+            kinds, formats: as for :meth:`export`.
+            folder: the place.
+            files: how rows are written.
+            review: the folder for what a person should look at in the rows.
+            split: what gives the rows their splits, made of what usually does.
+        """
         asked = self.config.exports
         records = list(self._counted(self.records()))
         merged = self._merge(records)
-        doubts = [*merged.warnings, *self._agreement(records).warnings]
-        folder = Path(out) if out else self.out
+        agreement = self._agreement(records)
+        doubts = [*merged.warnings, *agreement.warnings]
         with self.state.reading() as ledger:
             before_push = done_before_push(ledger)
         curate = BeforeExport(self._curation(self.config.curate.before_export), records, before_push)
@@ -143,16 +167,15 @@ class CampaignAnswers(CampaignFolder):
             warnings=[doubt for number, doubt in enumerate(doubts) if doubt not in doubts[:number]],
             adjudications=decided(self.adjudication) if self.adjudication else (),
             sieves=[*shaping(reasoning=asked.reasoning, system=asked.system), curate, gates],
-            split=self._splitter(records),
-            files=self.config.exports.files,
+            split=split(self._splitter(records)),
+            files=files,
             seed=self.config.exports.seed,
             origin=self._origin(),
             chat_template=load_chat_template(self.folder / asked.chat_template) if asked.chat_template else None,
             choices=self.config.exports.model_dump(mode="json"),
         )
-        curate.write(folder)
-        self._remember_export(folder)
-        return results
+        curate.write(review)
+        return results, agreement
 
     def _splitter(self, records: Iterable[Record]) -> Splitter | None:
         """What gives rows their splits; who was on which side cannot be made again, so it is kept with the answers."""

@@ -89,6 +89,22 @@ class AnchoringConfig(Part):
     seed: Seed
 
 
+class ReleaseConfig(Part):
+    """Where releases go, relative to the campaign's folder, and what their card says of the set.
+
+    ``audit_max_error`` is what the share of wrong rows may be at most: the upper end of the interval that the audit
+    gives for it, of each kind.
+    """
+
+    out: Text = "releases"
+    title: Text | None = None
+    description: Annotated[str, StringConstraints(min_length=1, max_length=10_000)] | None = None
+    licence: Text | None = None
+    url: Text | None = None
+    citation: Text | None = None
+    audit_max_error: float | None = Field(None, gt=0, lt=1)
+
+
 class CampaignConfig(Part):
     """Everything that ``campaign.yaml`` can say."""
 
@@ -105,6 +121,7 @@ class CampaignConfig(Part):
     curate: CurateConfig = CurateConfig()
     merge: MergeConfig = MergeConfig()
     exports: ExportsConfig = ExportsConfig()
+    release: ReleaseConfig = ReleaseConfig()
 
     @model_validator(mode="after")
     def _weighed_by_something(self) -> CampaignConfig:

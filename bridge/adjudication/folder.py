@@ -47,17 +47,17 @@ class Entry:
     shown: str
 
 
-def title(project: str, longest: int) -> str:
+def title(project: str, longest: int, suffix: str = _SUFFIX) -> str:
     """What the linked campaign is called on a server that takes titles of so many characters.
 
     >>> title("Sums", 50), title("A very long name of a project, and longer", 50)
     ('Sums - adjudication', 'A very long name of a project 31a7 - adjudication')
     """
-    whole = project + _SUFFIX
+    whole = project + suffix
     if len(whole) <= longest:
         return whole
     # Two campaigns whose names begin alike are not to share one project.
-    mark = f" {hashlib.sha256(project.encode()).hexdigest()[:4]}{_SUFFIX}"
+    mark = f" {hashlib.sha256(project.encode()).hexdigest()[:4]}{suffix}"
     return project[: longest - len(mark)].rstrip(" ,;:.-") + mark
 
 

@@ -19,6 +19,7 @@ from bridge.cli import (
     files,
     health,
     migrate,
+    release,
     select,
     serve,
 )
@@ -46,15 +47,15 @@ def main() -> None:
 
 _ORDER = (
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
-    *("adjudicate", "export", "check-rows", "doctor", "templates"),
+    *("adjudicate", "export", "check-rows", "audit", "release", "doctor", "templates"),
     *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 )
 _COMMANDS = {
     command.name: command
     for part in (
-        *(campaign, health, files, agreement, adjudicate, assess, curate, select, adopt, migrate, serve),
-        check_rows,
+        *(campaign, health, files, agreement, adjudicate, check_rows, release),
+        *(assess, curate, select, adopt, migrate, serve),
     )
     for command in part.COMMANDS
 }

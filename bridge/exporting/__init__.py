@@ -7,13 +7,14 @@ from bridge.exporting.row import KINDS, Kind, Rejected, Row, RowsResult
 from bridge.exporting.rows import training_rows
 from bridge.exporting.settings import SplitsConfig
 from bridge.exporting.split_memory import splitter
-from bridge.exporting.splits import strata
-from bridge.exporting.write import ExportedFile, ExportResult, export, export_all
+from bridge.exporting.splits import strata, undivided
+from bridge.exporting.write import Container, ExportedFile, ExportResult, export, export_all
 
 __all__ = [
     "FORMATS",
     "KINDS",
     "REASONS",
+    "Container",
     "Dropped",
     "ExportResult",
     "ExportedFile",
@@ -30,4 +31,5 @@ __all__ = [
     "splitter",
     "strata",
     "training_rows",
+    "undivided",
 ]

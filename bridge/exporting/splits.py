@@ -154,6 +154,11 @@ def split_rows(
     return Splitting(sieved, _remembered(earlier, sides))
 
 
+def undivided(rows: Mapping[Kind, Sequence[Row]]) -> dict[Kind, Sieved]:
+    """All rows in one split, for a set that has no others."""
+    return {kind: Sieved([replace(row, split=TRAIN) for row in of_kind]) for kind, of_kind in rows.items()}
+
+
 # -- what hangs together
 
 

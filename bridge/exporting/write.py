@@ -151,7 +151,6 @@ def export_all(
         seed: decides the order of rows whose neighbours must not be of one prompt.
         origin: where the answers come from, for the manifest.
         choices: what else was asked for (``exports`` of ``campaign.yaml``), likewise.
-        choices: what else was asked for (``exports`` of ``campaign.yaml``), likewise.
         chat_template: what the format ``text`` is made with.
 
     Raises:
@@ -178,10 +177,6 @@ def export_all(
     if not any(any(plan.fits.values()) for plan in plans):
         raise _empty(plans[0])
     told: dict[str, Any] = {"origin": dict(origin)} if origin else {}
-    if choices:
-        told["settings"] = dict(choices)
-    if "parquet" in files:
-        told["pyarrow"] = version("pyarrow")
     if choices:
         told["settings"] = dict(choices)
     if "parquet" in files:
