@@ -4,10 +4,10 @@
 
 Records with two answers each, and what three people preferred, are made as `records.jsonl` and `merged.jsonl`. The
 plain side reads every line of both with `json.loads` and writes it again with `json.dumps`, to files of its own. The
-other side is the whole of `annobridge export --to dpo --format conversational`: it reads both files into records and merged
-answers, makes rows, and writes them as Parquet (or what `--files` says), with dropped records, settings and manifest.
-Each side runs in a process of its own, in turn; compared are the processor seconds, without those of starting Python
-and importing. Memory is the highest that the process held.
+other side is the whole of `annobridge export --to dpo --format conversational`: it reads both files into records and
+merged answers, makes rows, and writes them as Parquet (or what `--files` says), with dropped records, settings and
+manifest. Each side runs in a process of its own, in turn; compared are the processor seconds, without those of
+starting Python and importing. Memory is the highest that the process held.
 """
 
 from __future__ import annotations

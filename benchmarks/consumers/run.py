@@ -4,10 +4,10 @@
 
 Two small campaigns are exported in every format (`campaign.py`). For each trainer an environment is made in DIR
 (several GB and minutes; it is used again), where `with_NAME.py` reads the sets by the settings beside them, prepares
-them for training, and decodes what came with a tokenizer that knows every byte. The table says how many rows were given, how
-many the trainer kept, and how many of those say what was meant: the whole text, what of it is learned, labels and
-margins. What TRL learns of `messages` and `text` is all of it, as its documentation says; LLaMA-Factory is told
-`mask_history: true`, because people judged the last answer only.
+them for training, and decodes what came with a tokenizer that knows every byte. The table says how many rows were
+given, how many the trainer kept, and how many of those say what was meant: the whole text, what of it is learned,
+labels and margins. What TRL learns of `messages` and `text` is all of it, as its documentation says; LLaMA-Factory is
+told `mask_history: true`, because people judged the last answer only.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ HERE = Path(__file__).parent
 NEEDS = {
     "trl": ["trl==1.16.0", "transformers==5.23.0", "datasets==5.2.0", "torch==2.13.0"],
     "llamafactory": ["llamafactory==0.9.5"],
+    "torchtune": ["torchtune==0.6.1", "torchao", "torchvision"],
 }
 """Trainer to what its environment holds; everything else is what these ask for."""
 

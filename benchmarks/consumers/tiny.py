@@ -97,16 +97,15 @@ Prepared = dict[str, Any]
 in front; ``label``, ``margin`` and ``score`` as they are."""
 
 
-def expected(kind: str, shape: str, row: dict[str, Any], *, chat: bool, learns_all: bool = False) -> Prepared:
+def expected(row: dict[str, Any], *, chat: bool, learns: str = "answer") -> Prepared:
     """What a consumer is to make of a row.
 
     Args:
-        kind: what the set is for.
-        shape: the format.
         row: the row as it was meant.
         chat: whether the consumer puts the texts into a chat; otherwise a plain prompt stays as it is.
-        learns_all: whether questions are learned too.
+        learns: the ``answer``, all ``answers`` of the conversation, or ``all`` of it.
     """
+    earlier = "".join(f"{turn['content']}{END}\n" for turn in row["prompt"] if turn["role"] == "assistant")
     head = prompt_text(row) if chat else row["prompt"][0]["content"]
     wanted: Prepared = {name: row[name] for name in ("label", "margin", "score") if name in row}
     for name in ("completion", "chosen", "rejected"):
@@ -114,7 +113,7 @@ def expected(kind: str, shape: str, row: dict[str, Any], *, chat: bool, learns_a
             prefix = "" if name == "completion" else f"{name} "
             whole = head + row[name]
             wanted[f"{prefix}text"] = whole
-            wanted[f"{prefix}learned"] = whole if learns_all else row[name]
+            wanted[f"{prefix}learned"] = {"all": whole, "answers": earlier + row[name], "answer": row[name]}[learns]
     return wanted
 
 

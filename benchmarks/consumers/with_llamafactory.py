@@ -25,9 +25,8 @@ def check(sets: Sets, table: Table, tiny: Path) -> None:
             def make(name: str = name, kind: str = kind, shape: str = shape, folder: Path = folder) -> list[Prepared]:
                 return prepared(folder, name, "pt" if shape == "text" else STAGES[kind], tiny, sets.work)
 
-            rows = [
-                expected(kind, shape, row, chat=True, learns_all=shape == "text") for row in meant[kind][shape][split]
-            ]
+            learns = "all" if shape == "text" else "answer"
+            rows = [expected(row, chat=True, learns=learns) for row in meant[kind][shape][split]]
             table.attempt(folder.name, f"{kind}.{shape} {split}".strip(), rows, make)
 
 

@@ -20,10 +20,8 @@ def check(sets: Sets, table: Table, tiny: Path) -> None:
                 return prepared(kind, settings, split, tiny, sets.work)
 
             chat = shape not in ("plain", "text")
-            learns_all = kind == "sft" and shape in ("messages", "text")
-            wanted = [
-                expected(kind, shape, row, chat=chat or shape == "text", learns_all=learns_all) for row in meant[split]
-            ]
+            learns = "all" if kind == "sft" and shape in ("messages", "text") else "answer"
+            wanted = [expected(row, chat=chat or shape == "text", learns=learns) for row in meant[split]]
             table.attempt(folder.name, f"{kind}.{shape} {split}".strip(), wanted, make)
 
 

@@ -35,7 +35,8 @@ def loaded(places: Sequence[Path], cache: Path, *, path: str = "") -> tuple[str,
 
 
 def lines(path: Path) -> list[Any]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    # Nothing but a line feed ends a line: U+2028 is part of a text.
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
 def check(exports: Path, cache: Path, path: str = "") -> str:
