@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 NEEDS = {
     "trl": ["trl==1.16.0", "transformers==5.23.0", "datasets==5.2.0", "torch==2.13.0"],
     "llamafactory": ["llamafactory==0.9.5"],
-    "torchtune": ["torchtune==0.6.1", "torchao", "torchvision"],
+    "torchtune": ["torchtune==0.6.1", "torchao==0.10.0", "torchvision"],
 }
 """Trainer to what its environment holds; everything else is what these ask for."""
 

@@ -40,7 +40,7 @@ def lines(path: Path) -> list[Any]:
 
 
 def check(exports: Path, cache: Path, path: str = "") -> str:
-    """Load all of it; returns the version of `datasets`."""
+    """Load all of it, and a Parquet file of dates; returns the version of `datasets`."""
     chats, pairs = exports / "chats", exports / "pairs"
     flat = [file for kind in FORMATS for name in FORMATS[kind] if (file := chats / f"{kind}.{name}.jsonl").exists()]
     parquet = [folder for folder in pairs.iterdir() if folder.name.endswith("-parquet")]
@@ -52,7 +52,10 @@ def check(exports: Path, cache: Path, path: str = "") -> str:
     assert {folder.name for folder in parquet} == {
         f"{kind}.{name}-parquet" for kind in FORMATS for name in FORMATS[kind] if name not in ("openai", "scalar")
     }
-    version, found = loaded([*flat, *parquet, *folders], cache, path=path)
+    dates = cache / "dates.parquet"
+    write_parquet(dates, rows(3), COLUMNS)
+    version, found = loaded([*flat, *parquet, *folders, dates], cache, path=path)
+    assert found[dates] == {"train": rows(3)}, "texts that all look like dates are not times"
     for file in flat:
         assert found[file] == {"train": lines(file)}
     for folder in [*parquet, *folders]:
@@ -79,12 +82,6 @@ METADATA = {"record": "007", "source": "", "annotators": "", "people": 1, "templ
 def rows(count: int) -> list[dict[str, Any]]:
     chat = [{"role": "user", "content": "2024-01-01"}]
     return [{"prompt": "2024-01-01", "label": n % 2 == 0, "messages": chat, "metadata": METADATA} for n in range(count)]
-
-
-def test_texts_that_all_look_like_dates_stay_texts_in_parquet(tmp_path: Path) -> None:
-    write_parquet(tmp_path / "rows.parquet", rows(3), COLUMNS)
-    _, found = loaded([tmp_path / "rows.parquet"], tmp_path)
-    assert found[tmp_path / "rows.parquet"]["train"] == rows(3)
 
 
 @pytest.mark.parametrize("count", [0, 1, 4096, 9000])
