@@ -451,8 +451,8 @@ def test_no_answers_make_no_training_set(folder: Folder) -> None:
 
 
 def test_an_unknown_training_set_is_named(folder: Folder) -> None:
-    with pytest.raises(UsageError, match="'kto' is no training set"):
-        folder.open().export(["kto"])
+    with pytest.raises(UsageError, match="'rlhf' is no training set"):
+        folder.open().export(["rlhf"])
 
 
 def test_answers_that_cannot_count_are_problems_and_not_rows(folder: Folder) -> None:

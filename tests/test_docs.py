@@ -24,6 +24,7 @@ from bridge.annotations import Annotation
 from bridge.cli import main
 from bridge.cli.campaign import campaign_options
 from bridge.config import CampaignConfig, load_config
+from bridge.exporting import KINDS
 from bridge.exporting.formats import FORMATS, metadata
 from bridge.exporting.formats.chat_template import ChatTemplate, compiled, text
 from bridge.exporting.reasons import REASONS
@@ -260,12 +261,11 @@ def test_the_readme_lists_every_template_with_its_fields_and_questions() -> None
 
 
 def test_the_readme_says_which_templates_make_what() -> None:
-    text = " ".join(line for line in sections(README)["Templates"].splitlines() if not line.startswith("|"))
-    sentences = re.findall(r"[^.]*rules for [^.]*\.", text)
-    both, only = (set(re.findall(r"`(\w+)`", sentence)) for sentence in sentences)
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([\w, ]+) \|$", sections(README)["Templates"], re.MULTILINE)
     made = {name: load_template(name).training for name in template_names()}
-    assert both == {name for name, training in made.items() if training and training.sft and training.dpo}
-    assert only == {name for name, training in made.items() if training and training.sft and not training.dpo}
+    assert {name: [] if sets == "none" else sets.lower().split(", ") for name, sets in rows} == {
+        name: [kind for kind in KINDS if training and getattr(training, kind)] for name, training in made.items()
+    }
 
 
 def config_keys(model: type[BaseModel] = CampaignConfig, prefix: str = "") -> Iterator[str]:

@@ -164,7 +164,12 @@ def init(
     if path.exists() and not force:
         raise ConfigError(f"{path}: there is a campaign already", remedy="edit it, or replace it with --force")
     task = load_template(where / template if template.endswith((".yaml", ".yml")) else template)
-    exports = [name for name in ("sft", "dpo") if task.training and getattr(task.training, name)]
+    rules = (
+        {"sft": task.training.sft, "dpo": [rule for rule in task.training.dpo if not rule.across]}
+        if task.training
+        else {}
+    )
+    exports = [name for name, some in rules.items() if some]
     title = (where.resolve().name or "campaign")[:50].ljust(3, "_") if project is None else project
     text = starter(
         title, template, records, kind=kind, url=url, annotators=annotators_per_record, exports=exports or ["sft"]

@@ -86,6 +86,11 @@ class PairSource(Source):
     def _is_about_one_field(self) -> bool:
         return isinstance(self.ratings, str)
 
+    @property
+    def across(self) -> bool:
+        """Whether it compares responses of several records, so that it makes rows of some sets of records only."""
+        return self._is_about_one_field()
+
     def texts(self) -> tuple[str, ...]:
         """Both sides of a pair, or what holds them."""
         rated = self.ratings if isinstance(self.ratings, dict) else ()

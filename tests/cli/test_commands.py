@@ -107,7 +107,7 @@ def test_the_version_is_the_packages() -> None:
         ["push", "--annotators-per-record", "many"],
         ["init", "--annotators-per-record", "0"],
         ["init", "--annotators-per-record", "101"],
-        ["export", "--to", "kto"],
+        ["export", "--to", "rlhf"],
         ["export", "--format", "csv"],
         ["export", "--merged", "m.jsonl"],
         ["export", "--merged", "m.jsonl", "--to", "sft"],

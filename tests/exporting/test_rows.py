@@ -354,9 +354,9 @@ def test_a_text_tie_of_another_tool_is_a_tie() -> None:
 
 def test_a_template_without_rules_is_refused() -> None:
     with pytest.raises(ExportError, match="no rule for dpo rows") as caught:
-        training_rows("dpo", [], [], load_template("rating"))
+        training_rows("dpo", [], [], load_template("label"))
     assert caught.value.remedy.endswith("or ask for sft")
-    bare = load_template("rating").model_copy(update={"training": None})
+    bare = load_template("label").model_copy(update={"training": None})
     with pytest.raises(ExportError, match="does not say how"):
         training_rows("sft", [], [], bare)
 
@@ -435,14 +435,20 @@ def test_with_the_medoid_one_rewrite_makes_a_row() -> None:
 # -- an unchanged rewrite that approves
 
 
+def approving() -> TaskTemplate:
+    data = load_template("rewrite").model_dump()
+    data["training"]["sft"] = [{"use": "improved_response", "unchanged": "approve"}]
+    return TaskTemplate.model_validate(data)
+
+
 def test_where_a_rule_says_so_a_text_that_everybody_left_as_it_was_is_a_row() -> None:
-    (row,) = rows("sft", "rewrite", QA, {"improved_response": " 5"}, {"improved_response": "5\n"}).kept
+    (row,) = rows("sft", approving(), QA, {"improved_response": " 5"}, {"improved_response": "5\n"}).kept
     assert (row.completion, row.annotators) == ("5", ("ann", "bo"))
     assert row.source == "use: improved_response, unchanged: approve"
 
 
 def test_a_text_that_somebody_changed_is_not_approved_by_others() -> None:
-    result = rows("sft", "rewrite", QA, {"improved_response": "5"}, {"improved_response": "4"})
+    result = rows("sft", approving(), QA, {"improved_response": "5"}, {"improved_response": "4"})
     assert [(row.completion, row.annotators, row.source) for row in result.kept] == [
         ("4", ("bo",), "use: improved_response")
     ]
@@ -450,12 +456,12 @@ def test_a_text_that_somebody_changed_is_not_approved_by_others() -> None:
 
 def test_a_text_that_nobody_answered_is_not_approved() -> None:
     merged = Merged.from_dict({"record": "r1", "answers": {"improved_response": {"outcome": "agreed", "value": None}}})
-    result = training_rows("sft", [Record("r1", QA)], [merged], load_template("rewrite"))
+    result = training_rows("sft", [Record("r1", QA)], [merged], approving())
     assert why(result)[0] == "unchanged_rewrite"
 
 
 def test_an_approval_is_no_pair() -> None:
-    assert why(rows("dpo", "rewrite", QA, {"improved_response": "5"}))[0] == "unchanged_rewrite"
+    assert why(rows("dpo", approving(), QA, {"improved_response": "5"}))[0] == "unchanged_rewrite"
 
 
 # -- margins

@@ -245,10 +245,10 @@ def test_if_all_kinds_are_empty_the_files_of_an_earlier_export_stay(tmp_path: Pa
 
 
 def test_a_kind_without_rules_stops_the_other_one_before_it_is_written(tmp_path: Path) -> None:
-    rating = load_template("rating")
-    answers = [Annotation("r1", "ann", answers={"rating": 5})]
+    label = load_template("label")
+    answers = [Annotation("r1", "ann", answers={"label": "correct"})]
     with pytest.raises(ExportError, match="no rule for dpo rows"):
-        export_all(["sft", "dpo"], RECORDS, merge(answers, rating, RECORDS).kept, rating, tmp_path)
+        export_all(["sft", "dpo"], RECORDS, merge(answers, label, RECORDS).kept, label, tmp_path)
     assert names(tmp_path) == []
 
 
@@ -275,7 +275,7 @@ def test_unknown_kinds_and_formats_are_refused(tmp_path: Path, kind: str, format
 
 def test_a_template_without_rules_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no rule for dpo rows"):
-        export("dpo", [], [], load_template("rating"), tmp_path)
+        export("dpo", [], [], load_template("label"), tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
