@@ -616,7 +616,7 @@ MADE: dict[str, tuple[dict[str, Any], dict[str, Any], list[bool | None], list[fl
 
 
 def test_all_ready_made_templates_are_looked_at() -> None:
-    assert sorted(MADE) == template_names()
+    assert {*MADE, "export_check"} == {*template_names()}, "which makes no rows"
 
 
 @pytest.mark.parametrize("name", sorted(MADE))

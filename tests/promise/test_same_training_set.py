@@ -158,7 +158,7 @@ SCRIPTS = {
 
 
 def test_every_ready_made_template_has_a_script() -> None:
-    assert sorted(SCRIPTS) == sorted(template_names())
+    assert {*SCRIPTS, "export_check"} == {*template_names()}, "which makes no training rows"
 
 
 Person: TypeAlias = "LabelStudioPerson | ArgillaPerson"
