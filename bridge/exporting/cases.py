@@ -50,19 +50,20 @@ class Case:
         self.questions = task.questions
         self._record, self._task = record, task
         self._answers = merged.answers
+        # Not a cached_property: until Python 3.12 each of those waits for a lock.
+        self._origin: Origin | None = None
+        self._messages: list[Message] | None = None
 
-    @cached_property
+    @property
     def origin(self) -> Origin:
         """What the record's metadata say of where it comes from."""
-        return origin(self._record)
+        if self._origin is None:
+            self._origin = origin(self._record)
+        return self._origin
 
     @cached_property
     def _originals(self) -> dict[str, str]:
         return self._task.template.prefilled(self._record)
-
-    @cached_property
-    def _messages(self) -> list[Message]:
-        return prompt_messages(self._record, self._task.template, self._task.training)
 
     def row(self, kind: Kind, *, model: str = "", **values: Any) -> Row:
         """A row of this record, with what its metadata say of where it comes from."""
@@ -86,6 +87,8 @@ class Case:
     def prompt(self, instead: Mapping[str, str] = {}) -> list[Message]:
         """The messages before the answer, with other texts in the place of some fields."""
         if not instead:
+            if self._messages is None:
+                self._messages = prompt_messages(self._record, self._task.template, self._task.training)
             return self._messages
         record = replace(self._record, fields={**self._record.fields, **instead})
         return prompt_messages(record, self._task.template, self._task.training)

@@ -58,4 +58,8 @@ def writer(record: Record, field: str, among: Sequence[str]) -> str:
 
 
 def _first(record: Record, *columns: str) -> str:
-    return next((text.strip() for key in columns if isinstance(text := record.metadata.get(key), str)), "")
+    for column in columns:
+        text = record.metadata.get(column)
+        if isinstance(text, str):
+            return text.strip()
+    return ""
