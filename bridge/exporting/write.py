@@ -120,7 +120,7 @@ def export_all(
     merge_rule: Mapping[str, Any] | None = None,
     warnings: Iterable[Doubt] = (),
     adjudications: Iterable[Annotation] = (),
-    sieves: Sequence[Sieve] = (),
+    sieves: Sequence[Sieve] | None = None,
     split: Splitter | None = None,
     seed: int = 0,
     origin: Mapping[str, Any] | None = None,
@@ -146,7 +146,8 @@ def export_all(
         merge_rule: how the answers were merged (:attr:`bridge.merging.MergeResult.rule`), for the manifest.
         warnings: what makes them less sure than they look (:attr:`bridge.merging.MergeResult.warnings`), likewise.
         adjudications: the answers of those who decided what people did not agree on, for their revisions.
-        sieves: what the rows go through before they are put into formats.
+        sieves: what the rows go through before they are put into formats; by default the gates that are on by default
+            (:class:`bridge.exporting.gates.Gates`).
         split: gives rows their splits.
         seed: decides the order of rows whose neighbours must not be of one prompt.
         origin: where the answers come from, for the manifest.
@@ -163,6 +164,11 @@ def export_all(
         raise UsageError("no kind of training set was named", remedy=f"use one or more of {', '.join(KINDS)}")
     if not files or not {"jsonl", "parquet"}.issuperset(files):
         raise UsageError("rows are written as jsonl, parquet, or both", remedy="name one or both of them")
+    records = list(records)
+    if sieves is None:
+        from bridge.exporting.gates import Gates  # it loads what its thresholds need
+
+        sieves = [Gates(records=records)]
     plans = plan_all(
         kinds,
         records,
