@@ -191,7 +191,8 @@ class CampaignFolder:
 
     def _project(self, repeats: int = 0) -> Project:
         people, variant = self.config.annotators_per_record, self.presentation.variant
-        return Project(self.config.project, self.template, people, repeats, variant)
+        properties = tuple(self.config.properties)
+        return Project(self.config.project, self.template, people, repeats, variant, properties=properties)
 
     @contextmanager
     def _connected(self, project: Project) -> Iterator[Server]:

@@ -450,6 +450,17 @@ def test_no_answers_make_no_training_set(folder: Folder) -> None:
     assert not (folder.path / "out" / "sft.plain.jsonl").exists()
 
 
+def test_properties_of_records_go_along(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.config(properties=["topic"])
+    made: list[Project] = []
+    ensure = folder.server.ensure
+    monkeypatch.setattr(
+        folder.server, "ensure", lambda project, **more: made.append(project) or ensure(project, **more)
+    )
+    folder.open().push()
+    assert {project.properties for project in made} == {("topic",)}
+
+
 def test_an_unknown_training_set_is_named(folder: Folder) -> None:
     with pytest.raises(UsageError, match="'rlhf' is no training set"):
         folder.open().export(["rlhf"])
