@@ -28,7 +28,7 @@ from bridge.errors import (
 )
 from bridge.records import Record
 from bridge.servers.memory import MemoryServer
-from bridge.servers.protocol import Outcome, Page
+from bridge.servers.protocol import Outcome, Page, Project, RemoteProject
 
 ROWS = [
     {"id": "a", "prompt": "2 + 2?", "response": "4"},
@@ -454,9 +454,12 @@ def test_properties_of_records_go_along(folder: Folder, monkeypatch: pytest.Monk
     folder.config(properties=["topic"])
     made: list[Project] = []
     ensure = folder.server.ensure
-    monkeypatch.setattr(
-        folder.server, "ensure", lambda project, **more: made.append(project) or ensure(project, **more)
-    )
+
+    def noting(project: Project, *, create: bool) -> RemoteProject:
+        made.append(project)
+        return ensure(project, create=create)
+
+    monkeypatch.setattr(folder.server, "ensure", noting)
     folder.open().push()
     assert {project.properties for project in made} == {("topic",)}
 
