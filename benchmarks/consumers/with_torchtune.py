@@ -53,7 +53,7 @@ def check(sets: Sets, table: Table, tiny: Path) -> None:
                     def make(file: Path = file, kind: str = kind, shape: str = shape) -> list[Prepared]:
                         return prepared(file, kind, shape)
 
-                    wanted = [expected(row, chat=True, learns="answer" if kind == "dpo" else "answers") for row in rows]
+                    wanted = [expected(row, chat=True, learns="answers") for row in rows]
                     table.attempt(folder.name, f"{kind}.{shape} {split}".strip(), wanted, make)
 
 
