@@ -133,10 +133,7 @@ def test_what_all_prompts_begin_with_makes_none_of_them_alike() -> None:
     instruction = "Say in one short sentence, and in plain English, what the text that follows is about."
     texts = ("a plan for a house", "the price of tea", "some cats of mine", "why rain falls", "a letter to you")
     rows = [row(text, f"{instruction}\n\n{text}") for text in texts]
-    told = [
-        split_rows({"sft": rows}, HALF, instruction=begins).sieved["sft"].told
-        for begins in ("", instruction)
-    ]
+    told = [split_rows({"sft": rows}, HALF, instruction=begins).sieved["sft"].told for begins in ("", instruction)]
     assert [one["splits"]["clusters"] for one in told] == [1, 5]
 
 
