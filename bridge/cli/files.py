@@ -252,18 +252,6 @@ def _read_objects(path: str, parse: Any) -> list[Any]:
     return found
 
 
-def _known_formats(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
-        return names
-    from bridge.exporting import FORMATS  # its names are not a click.Choice, because it loads much for every --help
-
-    known = list(dict.fromkeys(name for formats in FORMATS.values() for name in formats))
-    for name in names:
-        if name not in known:
-            raise click.BadParameter(f"{name!r:.60} is none of {', '.join(known)}")
-    return names
-
-
 @click.command()
 @click.option(
     "--to",
@@ -272,13 +260,7 @@ def _known_formats(context: click.Context, option: click.Parameter, names: tuple
     type=click.Choice(["sft", "dpo", "kto", "reward"]),
     help="Training set, several times.",
 )
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    callback=_known_formats,
-    help="Shape of rows, several times; a wrong name lists all.",
-)
+@click.option("--format", "formats", multiple=True, help="Shape of rows, several times; a wrong name lists all.")
 @click.option(
     "--files", multiple=True, type=click.Choice(["jsonl", "parquet"]), help="How rows are written; both may stand."
 )

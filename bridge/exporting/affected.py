@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.exporting.write import place
+from bridge.exporting.places import Container, place
 
 
 def affected(folders: Iterable[Path], records: Collection[str]) -> list[dict[str, Any]]:
@@ -27,21 +27,32 @@ def affected(folders: Iterable[Path], records: Collection[str]) -> list[dict[str
     found: dict[Path, tuple[list[int], set[str]]] = {}
     for folder in folders:
         for path in sorted(folder.glob("*.manifest.json")) if keys else ():
-            for row in _rows(path):
+            manifest, kind = _read(path), path.name.removesuffix(".manifest.json")
+            for row in manifest["rows"]:
                 if touched := keys & {row.get("record"), *row.get("others", ())}:
                     for name, line in row.get("lines", {}).items():
-                        file = folder / place(path.name.removesuffix(".manifest.json"), name, row.get("split", ""))
-                        lines, whose = found.setdefault(file, ([], set()))
-                        lines.append(line)
-                        whose |= touched
+                        for file in _files(manifest["files"], kind, name, row.get("split", "")):
+                            lines, whose = found.setdefault(folder / file, ([], set()))
+                            lines.append(line)
+                            whose |= touched
     return [
         {"file": str(file), "lines": sorted(lines), "records": sorted(whose)} for file, (lines, whose) in found.items()
     ]
 
 
-def _rows(manifest: Path) -> list[dict[str, Any]]:
+def _files(named: Mapping[str, Any], kind: str, name: str, split: str) -> list[Path]:
+    """The files in which the rows of a format and split stand, as JSON Lines, as Parquet or both."""
+    containers: tuple[Container, ...] = ("jsonl", "parquet")
+    places = (place(kind, name, split, container) for container in containers)
+    return [file for file in places if file.as_posix() in named]
+
+
+def _read(manifest: Path) -> dict[str, Any]:
     try:
-        rows = json.loads(manifest.read_bytes())["rows"]
+        head = json.loads(manifest.read_bytes())
+        rows, files = head["rows"], head["files"]
     except (OSError, ValueError, KeyError, TypeError):
-        return []  # it is somebody else's file, or gone
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        rows, files = [], {}  # it is somebody else's file, or gone
+    if not isinstance(rows, list) or not isinstance(files, dict):
+        return {"rows": [], "files": {}}
+    return {"rows": [row for row in rows if isinstance(row, dict)], "files": files}

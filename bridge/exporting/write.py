@@ -20,39 +20,34 @@ of those of an earlier export all at once (:mod:`bridge.exporting.staging`).
 
 from __future__ import annotations
 
-import gc
 import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from bridge import __version__
-from bridge.annotations import Annotation, newest
+from bridge.annotations import Annotation
 from bridge.errors import ExportError, InputError, UsageError
-from bridge.exporting.formats import FORMATS, Column, Line
+from bridge.exporting.formats import Column, Line
 from bridge.exporting.formats.chat_template import ChatTemplate
+from bridge.exporting.manifest import Revisions, manifest_text, revisions_of, sha256, traced
+from bridge.exporting.places import Container, left, place, sidecar
 from bridge.exporting.plan import Plan, Sieve, Splitter, plan_all
 from bridge.exporting.reasons import Dropped, count_reasons
 from bridge.exporting.row import KINDS, Kind, Rejected
 from bridge.exporting.staging import staged
 from bridge.exporting.trainers import DATASET_INFO, dataset_info, merged_info, settings
 from bridge.files import text_chunks, write_lines, write_text
+from bridge.garbage import no_cycles
 from bridge.merging.doubt import Doubt
 from bridge.merging.merged import Merged
 from bridge.records import Record, canonical_json
 from bridge.templates import TaskTemplate
 
 MANIFEST_VERSION = 1
-
-Container: TypeAlias = Literal["jsonl", "parquet"]
-
-Revisions: TypeAlias = dict[tuple[str, str], int]
-"""Record and annotator to the revision of that person's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +104,7 @@ def export(
     return export_all([kind], records, merged, template, out_dir, formats, annotations, **settings)[0]
 
 
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Keep Python from looking for circles of objects: hundreds of thousands are made and none stands in a circle, and
-    each look would walk through all of them again, which takes a tenth of the time."""
-    wanted = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if wanted:
-            gc.enable()
-
-
-@_without_collections()
+@no_cycles()
 def export_all(
     kinds: Sequence[Kind],
     records: Iterable[Record],
@@ -204,47 +186,17 @@ def export_all(
     if "parquet" in files:
         told["pyarrow"] = version("pyarrow")
     told |= {"merge": dict(merge_rule or {}), "warnings": [warning.to_dict() for warning in warnings]}
-    revisions = None if annotations is None else _revisions(annotations)
-    decided = _revisions(adjudications)
+    revisions = None if annotations is None else revisions_of(annotations)
+    decided = revisions_of(adjudications)
     folder = Path(out_dir)
     info = _info(folder, plans, files)
-    stale = [path for plan in plans for path in _there(folder, plan.kind)]
+    stale = [path for plan in plans for path in left(folder, plan.kind)]
     with staged(folder, [*stale, Path(DATASET_INFO)]) as stage:
         if info:
             write_text(stage / DATASET_INFO, info)
             _follow(folder, stage, [plan.kind for plan in plans])
         results = [_write(plan, template, stage, list(files), revisions, decided, told) for plan in plans]
     return [_moved(result, stage, folder) for result in results]
-
-
-def place(kind: str, shape: str, split: str = "", container: Container = "jsonl") -> Path:
-    """Where the rows of a format and split stand in the folder of an export.
-
-    >>> place("sft", "plain").as_posix(), place("sft", "plain", "train", "parquet").as_posix()
-    ('sft.plain.jsonl', 'sft.plain-parquet/train.parquet')
-    """
-    if not split:
-        return Path(f"{kind}.{shape}.{container}")
-    return Path(f"{kind}.{shape}" + ("-parquet" if container == "parquet" else "")) / f"{split}.{container}"
-
-
-def sidecar(kind: str, shape: str, split: str = "") -> Path:
-    """Where the metadata of rows stand that go to a service which refuses columns it does not know.
-
-    >>> sidecar("sft", "openai").as_posix(), sidecar("sft", "openai", "train").as_posix()
-    ('sft.openai.metadata.jsonl', 'sft.openai-metadata/train.jsonl')
-    """
-    return Path(f"{kind}.{shape}-metadata", f"{split}.jsonl") if split else Path(f"{kind}.{shape}.metadata.jsonl")
-
-
-def _there(folder: Path, kind: Kind) -> Iterator[Path]:
-    """The files of a kind that an earlier export left in a folder."""
-    for name in FORMATS[kind]:
-        for pattern in ("{}.jsonl", "{}.parquet", "{}.metadata.jsonl", "{}/*.jsonl", "{}-parquet/*.parquet"):
-            yield from (path.relative_to(folder) for path in folder.glob(pattern.format(f"{kind}.{name}")))
-        yield from (path.relative_to(folder) for path in folder.glob(f"{kind}.{name}-metadata/*.jsonl"))
-        yield from (path.relative_to(folder) for path in folder.glob(f"{kind}.{name}.*.yaml"))
-    yield from (path.relative_to(folder) for path in folder.glob(f"{kind}.rejects.jsonl"))
 
 
 def _info(folder: Path, plans: Iterable[Plan], containers: Sequence[Container]) -> str:
@@ -274,7 +226,7 @@ def _files(plan: Plan, containers: Sequence[Container]) -> dict[str, list[tuple[
 def _follow(folder: Path, stage: Path, kinds: Sequence[Kind]) -> None:
     """Manifests of kinds that are not written now name the new ``dataset_info.json``, which they share."""
     if (folder / DATASET_INFO).is_file():
-        before, now = _sha256(folder / DATASET_INFO), _sha256(stage / DATASET_INFO)
+        before, now = sha256(folder / DATASET_INFO), sha256(stage / DATASET_INFO)
         for kind in set(KINDS).difference(kinds):
             manifest = folder / f"{kind}.manifest.json"
             if before != now and manifest.is_file():
@@ -314,7 +266,7 @@ def _write(
                 _write_parquet(path, lines, shape.columns)
             else:
                 _write_jsonl(path, (_alone(line) for line in lines) if shape.hosted else lines)
-            files.append(ExportedFile(path, name, len(indices), _sha256(path), split))
+            files.append(ExportedFile(path, name, len(indices), sha256(path), split))
     for name, there in _files(plan, containers).items():
         for file_name, text in settings(kind, name, there).items():
             write_text(folder / file_name, text)
@@ -341,11 +293,11 @@ def _write(
         **plan.told,
         "records": {"kept": yielding, "dropped": counts},
         "files": {file.path.relative_to(folder).as_posix(): _describe(file, plan.dropped) for file in files}
-        | {path.as_posix(): {"sha256": _sha256(folder / path)} for path in extra}
-        | {name: {"rows": len(found), "sha256": _sha256(folder / name)} for name, found in cases.items()},
+        | {path.as_posix(): {"sha256": sha256(folder / path)} for path in extra}
+        | {name: {"rows": len(found), "sha256": sha256(folder / name)} for name, found in cases.items()},
     }
     manifest = folder / f"{kind}.manifest.json"
-    write_text(manifest, _manifest(head, _trace(plan, parts, revisions, decided)))
+    write_text(manifest, manifest_text(head, traced(plan, parts, revisions, decided)))
     return ExportResult(files, manifest, len(plan.rows), yielding, plan.dropped, counts, plan.rejected, dict(plan.told))
 
 
@@ -381,13 +333,6 @@ def _describe(file: ExportedFile, dropped: Iterable[Dropped]) -> dict[str, Any]:
     return {"format": file.format, **split, "rows": file.rows, "dropped": missing, "sha256": file.sha256}
 
 
-def _manifest(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:
-    # One row a line, so that the manifests of two exports can be compared with any diff.
-    encode = json.JSONEncoder(ensure_ascii=False).encode
-    traced = ",\n  ".join(map(encode, rows))
-    return f'{json.dumps(head, ensure_ascii=False, indent=1)[:-2]},\n "rows": [\n  {traced}\n ]\n}}\n'
-
-
 def _empty(plan: Plan) -> ExportError:
     gates = Counter(case.rule for case in plan.rejected if case.reason == "gated")
     found = count_reasons(plan.dropped) | dict(sorted(gates.items()))
@@ -404,49 +349,3 @@ def _empty(plan: Plan) -> ExportError:
     remedy = next((remedies[reason] for reason in remedies if reason in reasons), "collect more answers")
     why = f"no record yields one ({counts})" if counts else "there are no records"
     return ExportError(f"there are no {plan.kind} rows: {why}; no file was written", remedy=remedy)
-
-
-def _revisions(annotations: Iterable[Annotation]) -> Revisions:
-    return {(a.record, a.annotator): a.revision for a in newest(annotations)}
-
-
-def _trace(
-    plan: Plan, parts: Mapping[tuple[str, str], list[int]], revisions: Revisions | None, decided: Revisions
-) -> Iterator[dict[str, Any]]:
-    """Where each row comes from: its line in every file, record, rule, people and the revisions of their answers."""
-    lines: list[dict[str, int]] = [{} for _ in plan.rows]
-    for (name, _), indices in parts.items():
-        for line, index in enumerate(indices, 1):
-            lines[index][name] = line
-    for place, row in zip(lines, plan.rows, strict=True):
-        trace: dict[str, Any] = {"lines": place}
-        if row.split:
-            trace["split"] = row.split
-        trace["record"] = row.record
-        if row.others:
-            trace["others"] = list(row.others)
-        trace["content"] = row.content
-        trace |= {"source": row.source, "annotators": list(row.annotators)}
-        if revisions is not None:
-            known = {who: _all(revisions, row.records, who) for who in row.annotators}
-            trace["revisions"] = {who: found for who, found in known.items() if found is not None}
-        if row.margin is not None:
-            trace["margin"] = row.margin
-        trace |= {name: value for name, value in (("model", row.model), ("licence", row.licence)) if value}
-        if row.adjudicated:
-            trace["adjudicated"] = {
-                name: {who: _all(decided, row.records, who) for who in people}
-                for name, people in row.adjudicated.items()
-            }
-        yield trace
-
-
-def _all(revisions: Revisions, records: Sequence[str], who: str) -> int | list[int] | None:
-    """The revision of somebody's answer; of a row made from several records, those of all answers."""
-    found = [revisions[key, who] for key in records if (key, who) in revisions]
-    return found if len(found) > 1 else found[0] if found else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

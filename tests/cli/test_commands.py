@@ -56,7 +56,7 @@ def answer(folder: Path, rating: Any, person: str = "ann@example.org") -> None:
 
 COMMANDS = [
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
-    *("adjudicate", "export", "check-rows", "doctor", "templates"),
+    *("adjudicate", "export", "check-rows", "audit", "release", "doctor", "templates"),
     *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 ]
@@ -108,7 +108,6 @@ def test_the_version_is_the_packages() -> None:
         ["init", "--annotators-per-record", "0"],
         ["init", "--annotators-per-record", "101"],
         ["export", "--to", "rlhf"],
-        ["export", "--format", "csv"],
         ["export", "--merged", "m.jsonl"],
         ["export", "--merged", "m.jsonl", "--to", "sft"],
         ["merge", "--annotations", "a.jsonl"],

@@ -34,6 +34,17 @@ def test_rows_are_named_by_file_and_line(out: Path) -> None:
     ]
 
 
+def test_files_of_all_sorts_are_named(tmp_path: Path) -> None:
+    merged = merge(ANSWERS, REVIEW, RECORDS).kept
+    export("sft", RECORDS, merged, REVIEW, tmp_path, ["plain"], ANSWERS, files=["parquet", "jsonl"])
+    assert [part["file"] for part in affected([tmp_path], ["b"])] == [
+        str(tmp_path / "sft.plain.jsonl"),
+        str(tmp_path / "sft.plain.parquet"),
+    ]
+    export("sft", RECORDS, merged, REVIEW, tmp_path, ["plain"], ANSWERS, files=["parquet"])
+    assert [part["file"] for part in affected([tmp_path], ["b"])] == [str(tmp_path / "sft.plain.parquet")]
+
+
 def test_records_without_rows_affect_nothing(out: Path) -> None:
     assert affected([out], ["other"]) == []
 

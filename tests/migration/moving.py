@@ -12,6 +12,7 @@ from bridge.campaign import Campaign
 from bridge.errors import UnknownOutcome, Unreachable
 from bridge.servers.memory import LIKE_ARGILLA, LIKE_LABEL_STUDIO, MemoryServer
 from bridge.servers.protocol import Outcome
+from tests.comparing import comparable
 
 ANN, BO = "ann@example.org", "bo@example.org"
 THERE = {"kind": "memory"}
@@ -73,7 +74,7 @@ class Moving:
         """All that the campaign makes of its answers."""
         self.here().export()
         made = sorted((self.folder / "out").glob("[sdm][fpe][tor]*"))
-        return {path.name: path.read_bytes() for path in made}
+        return {path.name: comparable(path) for path in made}
 
     def held(self) -> dict[tuple[str, str], list[Any]]:
         """What the new server holds: record and person to answers."""

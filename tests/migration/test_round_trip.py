@@ -21,6 +21,7 @@ from bridge.servers.local_label_studio import LocalLabelStudio
 from bridge.servers.protocol import Project
 from bridge.templates import load_template
 from bridge.testing import ArgillaPerson, LabelStudioPerson
+from tests.comparing import comparable
 from tests.meddling import Meddling
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Trip:
         campaign.merge()
         campaign.export()
         files = [path for path in (self.folder / "out").iterdir() if path.name != "migration.jsonl"]
-        return {path.name: path.read_bytes() for path in sorted(files)}
+        return {path.name: comparable(path) for path in sorted(files)}
 
     def lines(self) -> list[dict[str, Any]]:
         return [

@@ -23,6 +23,7 @@ from bridge.servers.local_label_studio import LocalLabelStudio
 from bridge.servers.protocol import Project
 from bridge.templates import load_template, template_names
 from bridge.testing import ArgillaPerson, LabelStudioPerson
+from tests.comparing import comparable
 
 if TYPE_CHECKING:
     from bridge.servers.local_argilla import LocalArgilla
@@ -231,15 +232,7 @@ class Run:
                 self.campaign.export([kind])
             except ExportError as error:
                 (self.folder / "out" / f"{kind}.error").write_text(error.reason)
-        return {path.name: self._comparable(path) for path in sorted((self.folder / "out").iterdir())}
-
-    def _comparable(self, path: Path) -> bytes:
-        """A file, without what a manifest says of the server."""
-        if not path.name.endswith(".manifest.json"):
-            return path.read_bytes()
-        manifest = json.loads(path.read_bytes())
-        assert manifest.pop("origin")["server"]
-        return json.dumps(manifest).encode()
+        return {path.name: comparable(path) for path in sorted((self.folder / "out").iterdir())}
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))
