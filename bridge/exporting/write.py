@@ -49,6 +49,8 @@ from bridge.templates import TaskTemplate
 
 MANIFEST_VERSION = 1
 
+_ORDER = {"train": 0, "valid": 1, "test": 2}
+
 
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
@@ -302,11 +304,15 @@ def _write(
 
 
 def _parts(plan: Plan) -> dict[tuple[str, str], list[int]]:
-    """Format and split to the rows that stand there, in their order; only where there are any."""
+    """Format and split to the rows that stand there, in their order; only where there are any, training rows first."""
     parts: dict[tuple[str, str], list[int]] = {}
     for name, indices in plan.fits.items():
+        found: dict[str, list[int]] = {}
         for index in indices:
-            parts.setdefault((name, plan.rows[index].split), []).append(index)
+            found.setdefault(plan.rows[index].split, []).append(index)
+        parts |= {
+            (name, split): found[split] for split in sorted(found, key=lambda split: (_ORDER.get(split, 3), split))
+        }
     return parts
 
 
