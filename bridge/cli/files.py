@@ -162,11 +162,15 @@ def _model_lines(questions: Mapping[str, Any]) -> Iterator[str]:
 
 
 def warning_lines(warnings: Iterable[Doubt]) -> list[str]:
-    """Warnings with what to do about them, after an empty line each."""
-    lines: list[str] = []
+    """Warnings with what to do about them, after an empty line each; the same one of several questions stands once."""
+    questions: dict[tuple[str, str], list[str]] = {}
     for warning in warnings:
-        where = f"{warning.question}: " if warning.question else ""
-        lines += ["", f"warning: {where}{warning.means}", f"  remedy: {warning.remedy}"]
+        named = questions.setdefault((warning.means, warning.remedy), [])
+        named += [warning.question] if warning.question else []
+    lines: list[str] = []
+    for (means, remedy), named in questions.items():
+        where = f"{', '.join(named)}: " if named else ""
+        lines += ["", f"warning: {where}{means}", f"  remedy: {remedy}"]
     return lines
 
 
