@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -17,9 +18,9 @@ class Source(Part):
 
     when: Conditions = {}
 
+    @abstractmethod
     def texts(self) -> tuple[str, ...]:
         """Names of the fields and questions whose texts become answers of rows."""
-        raise NotImplementedError
 
     def judges(self) -> tuple[str, ...]:
         """Names of the questions whose answers decide, other than by being such a text."""

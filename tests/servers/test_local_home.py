@@ -15,6 +15,7 @@ from bridge.servers.local_home import Home
 from bridge.servers.local_process import Process
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+# Without /proc, as on macOS, a server that was left is refused like one that is in use, which is tested first.
 LINUX = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="nobody can tell who holds a lock without /proc")
 
 
