@@ -16,6 +16,7 @@ from bridge.cli import (
     campaign,
     check_rows,
     curate,
+    export,
     files,
     health,
     migrate,
@@ -54,7 +55,7 @@ _ORDER = (
 _COMMANDS = {
     command.name: command
     for part in (
-        *(campaign, health, files, agreement, adjudicate, check_rows, release),
+        *(campaign, health, files, export, agreement, adjudicate, check_rows, release),
         *(assess, curate, select, adopt, migrate, serve),
     )
     for command in part.COMMANDS

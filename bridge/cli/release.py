@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.cli.campaign import campaign_options, opened
-from bridge.cli.files import shares
+from bridge.cli.export import row_options, shares
 from bridge.cli.output import refuse_overwriting, report, table
 
 if TYPE_CHECKING:
@@ -21,17 +21,7 @@ if TYPE_CHECKING:
 @click.option("--version", "version", required=True, metavar="NAME", help="Name of the release, such as v3.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder of all releases; by default releases/.")
 @click.option("--previous", metavar="NAME", help="Release to compare with; by default the one before.")
-@click.option(
-    "--to",
-    "kinds",
-    multiple=True,
-    type=click.Choice(["sft", "dpo", "kto", "reward"]),
-    help="Training set, several times.",
-)
-@click.option("--format", "formats", multiple=True, help="Shape of rows, several times.")
-@click.option(
-    "--split", "splits", multiple=True, metavar="NAME=SHARE", help="Hold back a share: valid=0.1 or test=0.1, or both."
-)
+@row_options
 @click.option("--dvc", is_flag=True, help="Run `dvc add` on the release.")
 @click.option("--hub", metavar="OWNER/NAME", help="Upload the release as a private data set; the token is in HF_TOKEN.")
 @campaign_options
