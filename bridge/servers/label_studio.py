@@ -9,7 +9,6 @@ go on from the last id seen.
 from __future__ import annotations
 
 import html
-import math
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,13 +22,13 @@ from bridge.records import Record, wire_id
 from bridge.servers.answers import why_not
 from bridge.servers.http import Client
 from bridge.servers.label_studio_answers import NO_ACCOUNTS, answered, write_answer
-from bridge.servers.label_studio_changes import Sweep
+from bridge.servers.label_studio_changes import TOTALS, Sweep, Totals
 from bridge.servers.label_studio_cursor import OVERLAP
 from bridge.servers.label_studio_kinds import KINDS
 from bridge.servers.label_studio_login import Login
 from bridge.servers.label_studio_page import label_config
 from bridge.servers.label_studio_records import task_of
-from bridge.servers.label_studio_tasks import ANSWERS, COUNTS, Rule, listed, pages, rule
+from bridge.servers.label_studio_tasks import ANSWERS, COUNTS, HELD, Rule, listed, pages, rule
 from bridge.servers.label_studio_updates import due, remove, show
 from bridge.servers.protocol import Answered, Capabilities, Outcome, Page, Progress, Project, Remote, RemoteProject
 from bridge.servers.replies import expect, moment, reading
@@ -53,9 +52,7 @@ CAPABILITIES = Capabilities(
     requests_per_update=2,
 )
 
-_PROJECT_FIELDS = (
-    "id,title,description,created_at,label_config,maximum_annotations,task_number,skipped_annotations_number"
-)
+_PROJECT_FIELDS = f"id,title,description,created_at,label_config,maximum_annotations,task_number,{TOTALS}"
 _MARKER = re.compile(r"\[annobridge/1 template=(\S+) schema=([0-9a-f]+) repeats=(\d+)\]")
 
 
@@ -87,7 +84,7 @@ class LabelStudio:
         self._id = ""
         self._project: Project | None = None
         self._questions: dict[str, Question] = {}
-        self._no_skips_at = -math.inf
+        self._totals: tuple[float, Totals] | None = None
 
     def _headers(self) -> dict[str, str]:
         return self._login.headers()
@@ -169,7 +166,7 @@ class LabelStudio:
         assert mark is not None
         project.check_mark(f"{self._http.origin}: project {project.title!r}", mark[1], mark[2])
         self._id = str(found["id"])
-        self._no_skips_at = time.monotonic() if found.get("skipped_annotations_number") == 0 else -math.inf
+        self._totals = time.monotonic(), Totals.of(found, self._http.server_time)
         wanted = self._settings(project, max(project.repeats, int(mark[3])))
         changed = {
             name: wanted[name] for name in ("label_config", "maximum_annotations") if found[name] != wanted[name]
@@ -193,7 +190,7 @@ class LabelStudio:
         ids = list(wanted)
         for start in range(0, len(ids), LOOKUP_SIZE):
             wanted_ids = rule("data.bridge_id", "in_list", ids[start : start + LOOKUP_SIZE], "List")
-            for tasks, _ in pages(self._http, self._id, [wanted_ids], COUNTS):
+            for tasks, _ in pages(self._http, self._id, [wanted_ids], HELD):
                 for task in tasks:
                     key = wanted.get(str(task["data"].get("bridge_id")))
                     if key is not None:
@@ -296,9 +293,16 @@ class LabelStudio:
 
     def changes(self, cursor: str = "") -> Iterator[Page]:
         """Tasks with answers; with a cursor, only those that changed since, and what may have come late before it."""
-        # A project that had no skips a moment ago has only ones that the overlap of the next pull covers.
-        may_have_skips = time.monotonic() - self._no_skips_at > OVERLAP.total_seconds() / 2
-        yield from Sweep(self._http, self._id, self._answered, may_have_skips=may_have_skips).since(cursor)
+        yield from Sweep(self._http, self._id, self._answered, self._recent_totals).since(cursor)
+
+    def _recent_totals(self) -> Totals:
+        """Of so short a time ago that the overlap of the next pull covers what came since."""
+        if self._totals is None or time.monotonic() - self._totals[0] > OVERLAP.total_seconds() / 2:
+            reply = self._http.request(
+                "GET", f"/api/projects/{self._id}/", params={"include": TOTALS}, what="count the answers"
+            )
+            self._totals = time.monotonic(), Totals.of(reply, self._http.server_time)
+        return self._totals[1]
 
     @reading
     def _answered(self, task: Mapping[str, Any]) -> Answered:

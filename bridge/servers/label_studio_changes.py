@@ -1,9 +1,15 @@
-"""Label Studio: one sweep over the tasks that have answers, or over those that changed since the last."""
+"""Label Studio: one sweep over the tasks that have answers, or over those that changed since the last.
+
+A task's own counts of answers can be wrong for good: an import of predictions writes back the counts of the whole
+project as it read them a moment before, and an answer of that moment is missing in them (measured on SQLite with two
+people at work: one answer in a few hundred). The project's counts are those of the answers themselves. So a sweep asks
+for the tasks that count answers, and where it has met fewer than the project has, for the others too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bridge.servers.http import Client
@@ -12,8 +18,27 @@ from bridge.servers.label_studio_tasks import ANSWERS, Rule, count, pages, rule
 from bridge.servers.protocol import Answered, Page
 from bridge.servers.replies import moment, reading
 
+TOTALS = "total_annotations_number,skipped_annotations_number"
+"""What to include of a project for its :class:`Totals`."""
+
 _ANSWERED = [rule("total_annotations", "greater", 0)]
-_ONLY_SKIPS = [rule("total_annotations", "equal", 0), rule("cancelled_annotations", "greater", 0)]
+_ONLY_SKIPS = [rule("total_annotations", "less", 1), rule("cancelled_annotations", "greater", 0)]
+_NEITHER = [rule("total_annotations", "less", 1), rule("cancelled_annotations", "less", 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many answers and skips a project had, and when, by the server's clock (UTC, ISO 8601; empty: unknown)."""
+
+    at: str
+    submitted: int
+    skipped: int
+
+    @classmethod
+    def of(cls, project: Mapping[str, Any], at: str) -> Totals:
+        """What a reply says of a project that was asked for with :data:`TOTALS`."""
+        counts = (int(project.get(name) or 0) for name in TOTALS.split(","))
+        return cls(at, *counts)
 
 
 class Sweep:
@@ -23,17 +48,22 @@ class Sweep:
         http: the client.
         project: id of the project.
         read: gives the answers of a listed task.
-        may_have_skips: whether the project may have tasks that were only skipped.
+        totals: gives the project's totals of not long ago.
     """
 
     def __init__(
-        self, http: Client, project: str, read: Callable[[Mapping[str, Any]], Answered], *, may_have_skips: bool
+        self,
+        http: Client,
+        project: str,
+        read: Callable[[Mapping[str, Any]], Answered],
+        totals: Callable[[], Totals],
     ) -> None:
         self._http = http
         self._project = project
         self._read = read
-        self._may_have_skips = may_have_skips
+        self._totals = totals
         self._seen: dict[int, Seen] = {}
+        self._answers: dict[int, str] = {}
         self._begun = ""
 
     def since(self, cursor: str) -> Iterator[Page]:
@@ -44,8 +74,11 @@ class Sweep:
             UnexpectedReply: a list breaks off.
         """
         if not cursor:
-            for rules in (_ANSWERED, *([_ONLY_SKIPS] if self._may_have_skips else [])):
+            totals = self._totals()
+            for rules in (_ANSWERED, *([_ONLY_SKIPS] if totals.skipped else [])):
                 yield from self._pages(rules)
+            if self._answered_before(totals.at) < totals.submitted + totals.skipped:
+                yield from self._pages(_NEITHER, lambda task: bool(task["annotations"]))
             yield self._end("")
             return
         start = Cursor.parse(cursor)
@@ -59,14 +92,22 @@ class Sweep:
         yield from self._pages([_changed("greater_or_equal", start.since)])
         yield self._end(start.time)
 
-    def _pages(self, rules: list[Rule]) -> Iterator[Page]:
-        for tasks, left in pages(self._http, self._project, rules, ANSWERS):
+    def _pages(
+        self, rules: list[Rule], wanted: Callable[[Mapping[str, Any]], bool] = lambda task: True
+    ) -> Iterator[Page]:
+        for listed, left in pages(self._http, self._project, rules, ANSWERS):
+            tasks = [task for task in listed if wanted(task)]
             # A page that was read may change while later ones are read; so the next pull starts no later than this
             # one did, by the server's clock.
             self._begun = self._begun or self._http.server_time
             self._seen |= {task["id"]: _seen(task) for task in tasks}
+            self._answers |= {found["id"]: str(found["created_at"]) for task in tasks for found in task["annotations"]}
             ours = [task for task in tasks if "bridge_id" in (task.get("data") or {})]
             yield Page([self._read(task) for task in ours], "", left)
+
+    def _answered_before(self, time: str) -> int:
+        """How many of the answers that were seen are from before; of the same second, none counts."""
+        return sum(not time or moment(made) < time for made in self._answers.values())
 
     def _end(self, before: str) -> Page:
         """The last page, which only says where the next pull starts."""
@@ -79,7 +120,7 @@ class Sweep:
         """Whether the minute before the cursor holds the tasks that it held, but for those that changed since."""
         overlap = [_changed("greater_or_equal", start.since), _changed("less", start.time)]
         found = count(self._http, self._project, [*overlap, *_ANSWERED])
-        if start.skipped or self._may_have_skips:
+        if start.skipped or self._totals().skipped:
             found += count(self._http, self._project, [*overlap, *_ONLY_SKIPS])
         return found == len(start.ids - self._seen.keys())
 

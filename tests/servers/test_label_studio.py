@@ -503,6 +503,43 @@ class TestCursor:
         person.close()
 
 
+class TestWrongCounts:
+    """Beside an import of predictions, the server can forget in a task's counts what somebody has just saved."""
+
+    @pytest.fixture
+    def server(self, connect: Connect, api: Client, project: Project, label_studio: LocalLabelStudio) -> LabelStudio:
+        push(connect(), project, records(4))
+        person = LabelStudioPerson(label_studio.url, label_studio.token)
+        person.ensure(project, create=False)
+        for key in ("r0", "r1"):
+            person.annotate(key, {"rating": 1})
+        for key in ("r1", "r2"):
+            person.annotate(key, {}, status="discarded")
+        person.close()
+        server = connect()
+        server.ensure(project, create=False)
+        for key, (remote,) in server.find(["r0", "r1", "r2"]).items():
+            wrong = -1 if key == "r1" else 0
+            body = {"total_annotations": wrong, "cancelled_annotations": wrong}
+            api.request("PATCH", f"/api/tasks/{remote.id}/", body=body)
+        return server
+
+    def test_every_answer_and_skip_is_pulled(self, server: LabelStudio) -> None:
+        pages = list(server.changes())
+        answers = {found.key: len(found.annotations) for page in pages for found in page.records if found.annotations}
+        assert answers == {"r0": 1, "r1": 2, "r2": 1}
+
+    def test_a_record_that_is_looked_up_has_its_answers(self, server: LabelStudio) -> None:
+        found = server.find(["r0", "r1", "r2", "r3"])
+        assert {key: remote.annotations for key, (remote,) in found.items()} == {"r0": 1, "r1": 2, "r2": 1, "r3": 0}
+
+    def test_a_changed_text_that_was_answered_is_a_conflict(
+        self, server: LabelStudio, project: Project, connect: Connect
+    ) -> None:
+        edited = [Record("r0", {"prompt": "another?", "response": "0"}), *records(4)[1:]]
+        assert push(connect(), project, edited).changed == ["r0"]
+
+
 class TestKeys:
     def test_a_wrong_token_says_so_and_is_not_shown(self, connect: Connect, project: Project) -> None:
         for token in ("canary-wrong", "canary.not.jwt"):
