@@ -126,19 +126,16 @@ class RecordReader:
         source = iter(rows)
         head = list(islice(source, _HEAD))
         self._check_columns(rows, head)
-        self._records = self._read(chain(head, source))
-        if rename is not None:
-            self._records = map(rename, self._records)
+        self._source = chain(head, source)
+        self._rename = rename
 
     def __iter__(self) -> Iterator[Record]:
-        return self._records
+        # Not kept: in a circle with what it reads from, the file would stay open where somebody stops half way.
+        return self._read() if self._rename is None else map(self._rename, self._read())
 
-    def __next__(self) -> Record:
-        return next(self._records)
-
-    def _read(self, rows: Iterator[Row]) -> Iterator[Record]:
+    def _read(self) -> Iterator[Record]:
         seen, only = self._seen, self._only
-        for line, row in rows:
+        for line, row in self._source:
             self.rows += 1
             if isinstance(row, Reject):
                 self.rejects.append(row)

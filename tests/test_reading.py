@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import UsageError
 from bridge.files import write_lines
+from bridge.garbage import no_cycles
 from bridge.reading import RecordReader, read_records
 from bridge.records import Record, Suggestion, record_key
 from bridge.templates import load_template
@@ -43,6 +45,24 @@ def reason(folder: Path, row: dict[str, Any], template: str = "review", **option
     assert reject.line == (2 if template == "review" else 1)
     assert reject.remedy
     return reject.reason
+
+
+@pytest.mark.parametrize("rename", [None, lambda record: record])
+def test_a_file_that_is_read_half_way_is_closed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rename: Callable[[Record], Record] | None
+) -> None:
+    opened = []
+
+    def remembered(*args: Any, **options: Any) -> Any:
+        opened.append(open(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr("bridge.files.open", remembered, raising=False)
+    write_lines(tmp_path / "rows.jsonl", [{**GOOD, "id": n} for n in range(50_000)])
+    with no_cycles():
+        for _ in read_records(tmp_path / "rows.jsonl", REVIEW, rename=rename):
+            break
+        assert [file.closed for file in opened] == [True]
 
 
 # -- the two shapes

@@ -15,7 +15,7 @@ from tests.faults.sites import Person, Site, project_of, rows, write_records
 pytestmark = pytest.mark.live
 
 EVERY_S = 0.3
-FIRST, MORE = 800, 4_000
+FIRST, MORE = 400, 2_000
 
 
 class AtWork(threading.Thread):
