@@ -54,7 +54,7 @@ def test_a_file_that_is_read_half_way_is_closed_at_once(
     opened = []
 
     def remembered(*args: Any, **options: Any) -> Any:
-        opened.append(open(*args, **options))
+        opened.append(open(*args, **options))  # noqa: SIM115 - whether the reader closes it is the question
         return opened[-1]
 
     monkeypatch.setattr("bridge.files.open", remembered, raising=False)
