@@ -10,7 +10,8 @@ that of the medians. crowd-kit runs in an environment of its own: one that is gi
 
 **The gate.** Crowds drawn at random: skill, spam and leaning of people, differences of activity, shares of labels,
 items that are hard, and items that mislead everybody. In how many is the model worse than the majority by more than
-0.01, and in how many of those that the gate lets through?
+0.01, and in how many of those that the gate lets through? The same for crowds in which up to half of the people always
+say the same, copy, or lie in pairs.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import tempfile
 import time
 import venv
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,7 @@ def speed(python: str, rounds: int, iterations: int) -> dict[str, Any]:
     fit = dawid_skene(cast)
     full, converged = time.perf_counter() - start, fit.iterations
     start = time.perf_counter()
-    gate(set_aside(cast)[0])
+    gate(set_aside(cast).votes, cast)
     return {
         "answers": len(answers),
         "ours_s": statistics.median(ours),
@@ -140,7 +142,7 @@ def accuracy(scores: Floats | Ints, truth: Ints) -> float:
 
 def model(cast: Votes) -> Floats:
     """The chances of labels as a merge has them: without people who are set aside, by votes where nobody else is."""
-    rest, _ = set_aside(cast)
+    rest = set_aside(cast).votes
     scores = shares(cast)
     scores[np.searchsorted(cast.items, rest.items)] = dawid_skene(rest).posterior
     return scores
@@ -154,7 +156,7 @@ def published() -> dict[str, Any]:
         result[name] = {
             "majority": accuracy(cast.counts(), truth),
             "model": accuracy(model(cast), truth),
-            "gate": sorted({doubt.kind for doubt in gate(set_aside(cast)[0])}),
+            "gate": sorted({doubt.kind for doubt in gate(set_aside(cast).votes, cast)}),
             "suspects": len(suspects(cast)),
         }
     return result
@@ -193,19 +195,45 @@ def drawn(rng: np.random.Generator) -> tuple[Votes, Ints]:
     return votes(((f"{i:04}", f"{who:03}", names[label]) for i, who, label in answers), names), truth
 
 
-def gated(crowds: int) -> dict[str, Any]:
+def spoiled(rng: np.random.Generator) -> tuple[Votes, Ints]:
+    """A crowd at random in which up to half of the people, in pairs, always say the same, copy, or lie alike."""
+    cast, truth = drawn(rng)
+    people, classes = len(cast.annotators), len(cast.labels)
+    said: dict[int, dict[int, int]] = {who: {} for who in range(people)}
+    for item, who, label in zip(cast.item.tolist(), cast.annotator.tolist(), cast.label.tolist(), strict=True):
+        said[who][item] = label
+    lie: Ints = (truth + 1 + rng.integers(0, max(classes - 1, 1), len(truth))) % classes
+    chosen = rng.permutation(people)[: 2 * max(1, round(rng.uniform(0, 0.25) * people))].tolist()
+    manners = rng.choice(["constant", "copy", "lie"], size=int(rng.integers(1, 3)))
+    for n, (one, other) in enumerate(zip(chosen[::2], chosen[1::2], strict=True)):
+        manner = manners[n % len(manners)]
+        if manner == "constant":
+            for who in (one, other):
+                said[who] = dict.fromkeys(said[who], int(rng.integers(classes)))
+            continue
+        if manner == "lie":
+            said[one] = {item: int(lie[item]) for item in said[one]}
+        said[other] = said[one]
+    answers = [
+        (f"{i:04}", f"{who:03}", cast.labels[label]) for who, given in said.items() for i, label in given.items()
+    ]
+    after = votes(answers, cast.labels)
+    return after, truth[[int(item) for item in after.items]]
+
+
+def gated(crowds: int, draw: Callable[[np.random.Generator], tuple[Votes, Ints]]) -> dict[str, Any]:
     """What happens to crowds whose majority is right in 50 to 98.5 percent: there is something to win or to lose."""
     rng = np.random.default_rng(2026)
     changes: list[float] = []
     passed: list[float] = []
     why: Counter[str] = Counter()
     while len(changes) < crowds:
-        cast, truth = drawn(rng)
+        cast, truth = draw(rng)
         majority = accuracy(cast.counts(), truth)
         if not 0.5 <= majority <= 0.985:
             continue
         changes.append(accuracy(model(cast), truth) - majority)
-        doubts = {doubt.kind for doubt in gate(set_aside(cast)[0])}
+        doubts = {doubt.kind for doubt in gate(set_aside(cast).votes, cast)}
         why.update(doubts)
         if not doubts:
             passed.append(changes[-1])
@@ -243,7 +271,8 @@ def main() -> None:
         result = {
             "speed": speed(args.crowdkit_python or environment(folder), args.rounds, args.iterations),
             "published": published(),
-            "gate": gated(args.crowds),
+            "gate": gated(args.crowds, drawn),
+            "gate, with people who say nothing": gated(args.crowds, spoiled),
         }
     if args.json:
         print(json.dumps(result))
@@ -256,8 +285,10 @@ def main() -> None:
     for name, figures in result["published"].items():
         gate_says = ", ".join(figures["gate"]) or "open"
         print(f"{name:12} majority {figures['majority']:.4f}  model {figures['model']:.4f}  gate {gate_says}")
-    for name, value in result["gate"].items():
-        print(f"{name:30} {value if isinstance(value, dict | int) else round(value, 4)}")
+    for heading in ("gate", "gate, with people who say nothing"):
+        print(f"\n{heading}")
+        for name, value in result[heading].items():
+            print(f"{name:30} {value if isinstance(value, dict | int) else round(value, 4)}")
 
 
 if __name__ == "__main__":

@@ -151,8 +151,11 @@ def _model_lines(questions: Mapping[str, Any]) -> Iterator[str]:
     """What became of each question that a model was asked for."""
     for name, told in questions.items():
         if told["used"]:
-            left_out = {who for part in (told, *told.get("labels", {}).values()) for who in part.get("left_out", ())}
+            parts = (told, *told.get("labels", {}).values())
+            left_out = {who for part in parts for who in part.get("left_out", ())}
+            as_one = {" and ".join(group) for part in parts for group in part.get("as_one", ())}
             without = f", without the answers of {', '.join(sorted(left_out))}" if left_out else ""
+            without += f", with those of {'; '.join(sorted(as_one))} once" if as_one else ""
             yield f"\n{name}: merged by Dawid-Skene{without}; {told['changed']:,} answers are not those of the majority"
         else:
             yield f"\n{name}: merged by majority, since Dawid-Skene is not to be trusted here: {', '.join(told['why'])}"

@@ -134,6 +134,27 @@ def without(votes: Votes, people: Collection[str]) -> Votes:
     )
 
 
+def as_one(votes: Votes, groups: Iterable[Collection[str]]) -> Votes:
+    """The answers of each group of people as those of one, who has the first of their names.
+
+    Where they differ, nobody knows which answer is theirs: then there is none.
+
+    >>> said = [("i1", "ann", "yes"), ("i1", "bo", "yes"), ("i2", "ann", "yes"), ("i2", "bo", "no"), ("i3", "bo", "no")]
+    >>> both = as_one(votes(said, ["yes", "no"]), [{"ann", "bo"}])
+    >>> both.items, both.annotators, both.label.tolist()
+    (['i1', 'i3'], ['ann'], [0, 1])
+    """
+    name = {who: min(group) for group in groups for who in group}
+    number = {who: n for n, who in enumerate(votes.annotators)}
+    person = np.array([number[name.get(who, who)] for who in votes.annotators], dtype=np.int64)[votes.annotator]
+    _, first, inverse = np.unique(votes.item * len(number) + person, return_index=True, return_inverse=True)
+    differs = np.zeros(len(first), dtype=bool)
+    np.logical_or.at(differs, inverse, votes.label != votes.label[first][inverse])
+    kept = first[~differs]
+    one = Votes(votes.items, votes.annotators, votes.labels, votes.item[kept], person[kept], votes.label[kept])
+    return without(one, {who for who in name if who != name[who]})
+
+
 def _numbers(column: Sequence[str], number: dict[str, int]) -> Ints:
     return np.fromiter(map(number.__getitem__, column), dtype=np.int64, count=len(column))
 

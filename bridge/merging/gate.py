@@ -3,16 +3,17 @@
 A model learns from the answers alone, so it can be wrong without any sign in its own figures. It is used only where
 
 - there is enough to learn from: items, answers to each, annotators, answers of each annotator with each label;
-- nobody always says the same, or copies (:mod:`bridge.merging.suspects`). The model does not get the answers of such
-  people (:func:`set_aside`), and everything here is asked of the rest; only where they gave half of all answers, it is
-  not used;
+- nobody always says the same, or copies (:mod:`bridge.merging.suspects`). The model does not get the answers of people
+  who always say the same, and those of people who copy only once (:func:`set_aside`); everything here is asked of the
+  rest. Only where half of all answers would go, it is not used;
 - hardly anybody is worse than chance by the model: where it takes many people to say the opposite of what they mean,
   it may as well have taken the wrong side;
 - people differ enough, and have said enough, to be told apart: answers that were left out are predicted no worse by a
   matrix for each annotator than by one for all. Otherwise the model has learned chance;
-- two other models do not contradict it. One knows only how often each annotator is right: by its reckoning the changed
-  labels must not make things worse. The other knows items that are hard for everybody, which Dawid-Skene may take for a
-  label of their own: by its reckoning the changes must clearly pay.
+- two other models do not contradict it, where it changes what most of all people said. One knows only how often each
+  annotator is right: by its reckoning the changed labels must not make things worse. The other knows items that are
+  hard for everybody, which Dawid-Skene may take for a label of their own: by its reckoning the changes must clearly
+  pay.
 
 The other models are in :mod:`bridge.merging.rivals`. They turn away some crowds that the model would serve well, above
 all those that lean to one label together: from the answers alone these cannot be told from crowds that it would harm.
@@ -21,11 +22,12 @@ No gate sees an error that most people share. What it is worth is in docs/benchm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from bridge.merging.dawid_skene import Fit, Floats, Ints, Votes, dawid_skene, without
+from bridge.merging.dawid_skene import Fit, Floats, Ints, Votes, as_one, dawid_skene, without
 from bridge.merging.doubt import Doubt
 from bridge.merging.rivals import hard_items, knowing_who, one_coin, part
 from bridge.merging.suspects import suspects
@@ -34,8 +36,8 @@ ITEMS, ANSWERS_PER_ITEM, ANNOTATORS, ANSWERS_PER_LABEL = 100, 2, 3, 5
 """The least of each; of answers, the mean over items, and over annotators and labels."""
 
 SUSPECT = 0.5
-"""The share of all answers from which on those of constant and copying people cannot be done without: of two halves
-nobody can say which one is to be believed."""
+"""The share of all answers from which on those that constant and copying people gave too many cannot be done without:
+of two halves nobody can say which one is to be believed."""
 
 CONTRARY = 0.2
 """The share of all answers that may come from people who are worse than chance by the model."""
@@ -54,11 +56,26 @@ ENOUGH = 200_000
 """Answers from which on a part of the items is enough to hold models against each other."""
 
 
-def gate(votes: Votes) -> list[Doubt]:
+class Rest(NamedTuple):
+    """What a model is given to learn from.
+
+    Args:
+        votes: the answers.
+        left_out: whose answers are not among them.
+        as_one: people whose answers are there once, as those of one person: the first of each tuple.
+    """
+
+    votes: Votes
+    left_out: tuple[str, ...] = ()
+    as_one: tuple[tuple[str, ...], ...] = ()
+
+
+def gate(votes: Votes, said: Votes | None = None) -> list[Doubt]:
     """Why Dawid-Skene is not to be used on these answers, each failed condition with its figures; empty if it is.
 
     Args:
         votes: the answers that the model would learn from (:func:`set_aside`).
+        said: all answers, if those are not all: their majority is what the model would change.
 
     >>> from bridge.merging.dawid_skene import votes
     >>> crowd = [(f"i{n:03}", f"p{m}", "no" if n % 9 == m else "yes") for n in range(99) for m in range(3)]
@@ -69,29 +86,66 @@ def gate(votes: Votes) -> list[Doubt]:
     if doubts:
         return doubts
     fit = dawid_skene(votes)
-    return [*_contrary(votes, fit), *_contradicted(votes, fit)]
+    return [*_contrary(votes, fit), *_contradicted(votes, fit, said or votes)]
 
 
-def set_aside(votes: Votes) -> tuple[Votes, tuple[str, ...]]:
-    """The answers without those of people who always say the same or copy, and who these are.
+def set_aside(said: Votes) -> Rest:
+    """The answers without those of people who always say the same, and with those of people who copy once.
 
-    Of two who copy neither counts: nobody knows who was first, or whether both do as they were told. Where such people
-    gave half of all answers or more, nobody is set aside, and the gate does not hold.
+    People who copy and agree with everybody else less than by chance are left out too: nobody knows whether they do as
+    they were told. Where half of all answers or more would go, all stay, and the gate does not hold.
 
     >>> from bridge.merging.dawid_skene import votes
     >>> crowd = [(f"i{n:02}", f"p{m:02}", "yn"[n % 2 == (n % m > 0)]) for n in range(60) for m in range(3, 15)]
     >>> lazy = [(f"i{n:02}", "zed", "y") for n in range(60)]
-    >>> set_aside(votes(crowd + lazy, ["y", "n"]))[1]
+    >>> set_aside(votes(crowd + lazy, ["y", "n"])).left_out
     ('zed',)
     """
-    named: set[str] = set()
-    rest = votes
+    rest = said
+    left_out: set[str] = set()
+    together: list[set[str]] = []
     while found := suspects(rest):
-        named.update(name for doubt in found for name in doubt.annotators)
-        rest = without(votes, named)
-        if len(votes.label) - len(rest.label) >= SUSPECT * len(votes.label):
-            return votes, ()
-    return rest, tuple(sorted(named))
+        constant = {name for doubt in found if doubt.kind == "constant_annotator" for name in doubt.annotators}
+        if not constant:
+            together = _united([*together, *(set(doubt.annotators) for doubt in found)])
+            rest = as_one(rest, together)
+            constant = {min(group) for group in together} & set(_against_all(rest))
+        rest = without(rest, constant)
+        left_out |= constant.union(*(group for group in together if group & constant))
+        together = [group for group in together if not group & constant]
+        if len(said.label) - len(rest.label) >= SUSPECT * len(said.label):
+            return Rest(said)
+    return Rest(rest, tuple(sorted(left_out)), tuple(sorted(tuple(sorted(group)) for group in together)))
+
+
+def _united(groups: Sequence[set[str]]) -> list[set[str]]:
+    """Groups that share a member as one.
+
+    >>> [sorted(group) for group in _united([{"a", "b"}, {"c", "d"}, {"b", "c"}, {"e", "f"}])]
+    [['a', 'b', 'c', 'd'], ['e', 'f']]
+    """
+    united: list[set[str]] = []
+    for group in groups:
+        touching = [other for other in united if other & group]
+        united = [other for other in united if not other & group]
+        united.append(group.union(*touching))
+    return sorted(united, key=min)
+
+
+def _against_all(votes: Votes) -> list[str]:
+    """People who agree with the others less often than by chance: than the shares of labels of both sides make it."""
+    people, classes = len(votes.annotators), len(votes.labels)
+    counts = votes.counts()
+    others = counts.sum(axis=1)[votes.item] - 1
+    same = counts[votes.item, votes.label] - 1
+    compared = np.maximum(np.bincount(votes.annotator, others, people), 1)
+    share = np.bincount(votes.annotator, same, people) / compared
+    own = np.bincount(votes.annotator * classes + votes.label, minlength=people * classes).reshape(people, classes)
+    given = np.maximum(own.sum(axis=1), 1)
+    theirs = own.sum(axis=0) - own
+    chance = (own / given[:, None] * theirs / np.maximum(theirs.sum(axis=1), 1)[:, None]).sum(axis=1)
+    against = share + 2 * np.sqrt(share * (1 - share) / given) < chance
+    return [votes.annotators[n] for n in np.flatnonzero(against)]
 
 
 def few_items(items: int, what: str = "items") -> list[Doubt]:
@@ -165,10 +219,10 @@ def _contrary(votes: Votes, fit: Fit) -> Iterator[Doubt]:
     )
 
 
-def _contradicted(votes: Votes, fit: Fit) -> Iterator[Doubt]:
+def _contradicted(votes: Votes, fit: Fit, said: Votes) -> Iterator[Doubt]:
     """The model's labels are worse than the majority's, or hardly better, as its rivals reckon."""
     few, items = part(votes, ENOUGH)
-    change = top(fit.posterior[items]) - top(few.counts())
+    change = top(fit.posterior[items]) - top(said.counts()[np.searchsorted(said.items, few.items)])
     changed = float(np.abs(change).sum() / 2 / len(items))
     if not changed:
         return

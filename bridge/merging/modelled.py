@@ -19,6 +19,7 @@ from bridge.questions import LabelQuestion, Question, SpanQuestion
 
 if TYPE_CHECKING:
     from bridge.merging.dawid_skene import Fit
+    from bridge.merging.gate import Rest
 
 DIGITS = 6
 """To how many digits a probability is kept, so that machines whose rounding differs write the same."""
@@ -34,8 +35,8 @@ class Modelled:
         answers: record to merged answer; empty where the gate does not hold, and without records of which the model
             has no answer.
         doubts: why the gate does not hold.
-        report: for the manifest: whether it was used, how many answers it changed against the majority, and whose
-            answers it did not get.
+        report: for the manifest: whether it was used, how many answers it changed against the majority, whose answers
+            it did not get, and whose it got once.
     """
 
     answers: dict[str, MergedAnswer] = field(default_factory=dict)
@@ -63,13 +64,13 @@ def model_labels(question: LabelQuestion, given: Mapping[str, Answers], rule: Ru
     from bridge.merging.dawid_skene import dawid_skene, votes
     from bridge.merging.gate import gate, set_aside
 
-    cast, left_out = set_aside(
-        votes(
-            ((record, who, label) for record, answers in given.items() for who, label in answers.items()),
-            question.values,
-        )
+    everything = votes(
+        ((record, who, label) for record, answers in given.items() for who, label in answers.items()),
+        question.values,
     )
-    if doubts := gate(cast):
+    rest = set_aside(everything)
+    cast = rest.votes
+    if doubts := gate(cast, everything):
         return _refused(question.name, doubts)
     fit = dawid_skene(cast)
     merged: dict[str, MergedAnswer] = {}
@@ -78,7 +79,7 @@ def model_labels(question: LabelQuestion, given: Mapping[str, Answers], rule: Ru
         majority = merge_label(question, given[record], rule)
         merged[record] = _likeliest(given[record], dict(zip(cast.labels, shares, strict=True)), majority)
         changed += majority.outcome == "agreed" and majority.value != merged[record].value
-    return Modelled(merged, [], {**_report(fit, changed), "left_out": list(left_out)})
+    return Modelled(merged, [], _report(fit, changed, rest))
 
 
 def _likeliest(answers: Answers, shares: Mapping[str, float], majority: MergedAnswer) -> MergedAnswer:
@@ -124,8 +125,9 @@ def model_spans(question: SpanQuestion, given: Mapping[str, Answers], texts: Map
             ),
             [_OUTSIDE, _INSIDE],
         )
-        cast, left_out = set_aside(everything)
-        if doubts := gate(cast):
+        rest = set_aside(everything)
+        cast = rest.votes
+        if doubts := gate(cast, everything):
             return _refused(question.name, doubts)
         fit = dawid_skene(cast)
         for token, share in zip(cast.items, fit.posterior[:, 1].round(DIGITS).tolist(), strict=True):
@@ -134,7 +136,7 @@ def model_spans(question: SpanQuestion, given: Mapping[str, Answers], texts: Map
                 inside[record].setdefault(label, []).append(int(number))
                 margins[record] = min(margins[record], round(2 * share - 1, DIGITS))
         by_votes |= places.keys() - {item.partition(" ")[2] for item in cast.items}
-        reports[label] = {**_report(fit, 0), "left_out": list(left_out)}
+        reports[label] = _report(fit, 0, rest)
     merged: dict[str, MergedAnswer] = {}
     changed = 0
     for record, people in given.items():
@@ -152,8 +154,15 @@ def model_spans(question: SpanQuestion, given: Mapping[str, Answers], texts: Map
     return Modelled(merged, [], {"used": True, "changed": changed, "labels": reports})
 
 
-def _report(fit: Fit, changed: int) -> dict[str, Any]:
-    return {"used": True, "changed": changed, "iterations": fit.iterations, "converged": fit.converged}
+def _report(fit: Fit, changed: int, rest: Rest) -> dict[str, Any]:
+    return {
+        "used": True,
+        "changed": changed,
+        "iterations": fit.iterations,
+        "converged": fit.converged,
+        "left_out": list(rest.left_out),
+        "as_one": [list(group) for group in rest.as_one],
+    }
 
 
 def _refused(question: str, doubts: Sequence[Doubt]) -> Modelled:

@@ -21,8 +21,8 @@ read = cache(published)
 def kinds(answers: list[Answer], truth: dict[str, str]) -> set[str]:
     """Which conditions failed; and never is the model let through where it is worse than the majority."""
     said, true = cast(answers, truth)
-    rest, _ = set_aside(said)
-    doubts = gate(rest)
+    rest = set_aside(said).votes
+    doubts = gate(rest, said)
     if not doubts:
         assert rest.items == said.items
         assert accuracy(dawid_skene(rest).posterior, true) >= accuracy(said.counts(), true) - 0.01
@@ -50,7 +50,7 @@ def test_published_crowds_that_it_does_good_are_let_through(name: str, better: f
     answers, truth = read(name)
     assert kinds(answers, truth) == set()
     said, true = cast(answers, truth)
-    assert accuracy(dawid_skene(set_aside(said)[0]).posterior, true) >= accuracy(said.counts(), true) + better
+    assert accuracy(dawid_skene(set_aside(said).votes).posterior, true) >= accuracy(said.counts(), true) + better
 
 
 @pytest.mark.parametrize("skills", [(0.95, 0.8, 0.8, 0.55, 0.55), (0.9, 0.9, 0.8, 0.7, 0.6, 0.5, 0.5)])
@@ -119,8 +119,8 @@ def test_people_who_always_say_the_same_and_identical_adversaries_are_set_aside(
     answers, truth = with_strangers(read(name), *says)
     assert kinds(answers, truth) == set()
     said, true = cast(answers, truth)
-    rest, names = set_aside(said)
-    assert {*names} >= {f"stranger {n}" for n in range(len(says))}
+    rest, left_out, _ = set_aside(said)
+    assert {*left_out} >= {f"stranger {n}" for n in range(len(says))}
     assert accuracy(dawid_skene(rest).posterior, true) > accuracy(said.counts(), true) + gain
 
 
@@ -132,7 +132,7 @@ def test_people_who_say_anything_do_no_harm(name: str) -> None:
 def test_two_identical_adversaries_with_many_labels_are_set_aside() -> None:
     answers, truth = read("cf")  # five labels
     copied = [(item, f"stranger {n}", str((int(true) + 1) % 5)) for item, true in truth.items() for n in range(2)]
-    assert set_aside(cast(thin(answers, 3, 0) + copied, truth)[0])[1] == ("stranger 0", "stranger 1")
+    assert set_aside(cast(thin(answers, 3, 0) + copied, truth)[0]).left_out == ("stranger 0", "stranger 1")
 
 
 def test_one_adversary_alone_is_not_told_from_people_who_are_right_alone() -> None:
@@ -202,35 +202,46 @@ def test_a_few_constant_people_among_many_are_set_aside() -> None:
     answers, truth = crowd(people, 300, seed=3)
     said, _ = cast([*answers, *((item, "lazy", "1") for item in truth)], truth)
     assert [doubt.kind for doubt in gate(said)] == ["constant_annotator"]
-    rest, names = set_aside(said)
-    assert names == ("lazy",)
+    rest, left_out, as_one = set_aside(said)
+    assert (left_out, as_one) == (("lazy",), ())
     same(rest, cast(answers, truth)[0])
     assert gate(rest) == []
 
 
-def test_of_two_among_many_who_copy_neither_counts() -> None:
+def test_people_who_copy_count_once() -> None:
     answers, truth = crowd({f"p{n:02}": right(0.8) for n in range(30)}, 300, seed=3)
-    copied = [(item, "copy", label) for item, who, label in answers if who == "p07"]
-    rest, names = set_aside(cast(answers + copied, truth)[0])
-    assert names == ("copy", "p07")
-    same(rest, cast([answer for answer in answers if answer[1] != "p07"], truth)[0])
+    copied = [(item, name, label) for item, who, label in answers if who == "p07" for name in ("copy", "again")]
+    rest, left_out, as_one = set_aside(cast(answers + copied, truth)[0])
+    assert (left_out, as_one) == ((), (("again", "copy", "p07"),))
+    same(rest, cast([(i, "again" if who == "p07" else who, label) for i, who, label in answers], truth)[0])
+
+
+def test_where_people_who_copy_differ_they_have_no_answer() -> None:
+    answers, truth = crowd({f"p{n:02}": right(0.8) for n in range(30)}, 300, seed=3)
+    slips = {f"i{n:05}" for n in range(4)}
+    named = {(item, "p07") for item in slips}
+    copied = [(i, "copy", "10"[int(to)] if i in slips else to) for i, who, to in answers if who == "p07"]
+    rest, _, as_one = set_aside(cast(answers + copied, truth)[0])
+    assert as_one == (("copy", "p07"),)
+    rest_of_both = [(i, "copy" if who == "p07" else who, to) for i, who, to in answers if (i, who) not in named]
+    assert answers_of(rest) == answers_of(cast(rest_of_both, truth)[0])
 
 
 def test_where_they_gave_half_of_all_answers_nobody_is_set_aside() -> None:
     people = {"ann": right(0.95), "bo": right(0.95), "lazy": always(1), "lazier": always(0)}
     answers, truth = crowd(people, 300, seed=3)
     said, _ = cast(answers, truth)
-    assert set_aside(said) == (said, ())
+    assert set_aside(said) == (said, (), ())
     assert kinds(answers, truth) == {"constant_annotator"}
     half = [answer for answer in answers if answer[1] != "lazier" or answer[0] < "i00150"]
-    assert set_aside(cast(half, truth)[0])[1] == ("lazier", "lazy")
+    assert set_aside(cast(half, truth)[0]).left_out == ("lazier", "lazy")
 
 
 def test_items_that_only_those_set_aside_answered_are_not_for_the_model() -> None:
     answers, truth = crowd({f"p{n:02}": right(0.8) for n in range(19)}, 300, seed=3)
     alone = {f"x{n}": "0" for n in range(5)}
-    rest, _ = set_aside(cast([*answers, *((item, "lazy", "1") for item in truth | alone)], truth | alone)[0])
-    assert set(rest.items) == set(truth)
+    said, _ = cast([*answers, *((item, "lazy", "1") for item in truth | alone)], truth | alone)
+    assert set(set_aside(said).votes.items) == set(truth)
 
 
 def same(one: Votes, other: Votes) -> None:
@@ -238,6 +249,11 @@ def same(one: Votes, other: Votes) -> None:
     assert (one.items, one.annotators, one.labels) == (other.items, other.annotators, other.labels)
     for column in ("item", "annotator", "label"):
         assert np.array_equal(getattr(one, column), getattr(other, column))
+
+
+def answers_of(said: Votes) -> set[tuple[str, str, str]]:
+    numbers = zip(said.item.tolist(), said.annotator.tolist(), said.label.tolist(), strict=True)
+    return {(said.items[item], said.annotators[who], said.labels[label]) for item, who, label in numbers}
 
 
 def test_of_many_made_up_crowds_hardly_any_is_made_worse() -> None:
@@ -254,7 +270,7 @@ def test_of_many_made_up_crowds_hardly_any_is_made_worse() -> None:
         each, hard = int(rng.integers(3, 7)), float(rng.choice([0, 0.15, 0.4]))
         answers, truth = crowd(people, 300, each=each, shares=shares, hard=hard, seed=seed)
         said, true = cast(answers, truth)
-        rest, _ = set_aside(said)
+        rest = set_aside(said).votes
         changes.append(accuracy(dawid_skene(said).posterior, true) - accuracy(said.counts(), true))
         if gate(rest):
             changes[-1] = 0.0
