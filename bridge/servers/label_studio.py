@@ -243,8 +243,8 @@ class LabelStudio:
         repaired = 0
         for attempt in range(5):
             wanted_ids = rule("data.bridge_id", "in_list", list(tasks), "List")
-            held = self._tasks([wanted_ids], "id,data,total_predictions") if tasks else iter(())
-            short = [task for task in held if not task["total_predictions"]]
+            held = pages(self._http, self._id, [wanted_ids], HELD) if tasks else iter(())
+            short = [task for found, _ in held for task in found if not task["predictions"]]
             if not short:
                 return repaired
             repaired = max(repaired, len(short))

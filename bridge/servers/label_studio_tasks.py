@@ -33,8 +33,8 @@ ANSWERS = {
 }
 """Parameters that list tasks with their annotations."""
 
-HELD = {**ANSWERS, "include": "id,data,total_predictions,annotations.id"}
-"""Parameters that list what :func:`listed` needs, with the answers themselves: a task's own counts may be wrong."""
+HELD = {**ANSWERS, "include": "id,data,predictions.id,annotations.id"}
+"""Parameters that list what :func:`listed` needs, with what is counted: a task's own counts may be wrong."""
 
 COUNTS = {"include": "id,data,total_predictions,total_annotations,cancelled_annotations"}
 """The same with the task's own counts, many times quicker. The server gives a task's data whole or not at all."""
@@ -137,6 +137,9 @@ def listed(task: Mapping[str, Any]) -> tuple[str, Remote]:
     key = str(data.get("bridge_key", data["bridge_id"])) if "bridge_id" in data else ""
     # A key says what the task shows, where nothing else does: it is the hash then.
     content = str(data.get("bridge_content", key)) if key else ""
-    counted = (int(task.get(name) or 0) for name in ("total_annotations", "cancelled_annotations"))
-    answers = len(task["annotations"]) if "annotations" in task else sum(counted)
-    return key, Remote(str(task["id"]), int(task["total_predictions"] or 0), answers, content)
+    if "annotations" in task:
+        suggestions, answers = len(task["predictions"]), len(task["annotations"])
+    else:
+        suggestions = int(task["total_predictions"] or 0)
+        answers = int(task["total_annotations"] or 0) + int(task["cancelled_annotations"] or 0)
+    return key, Remote(str(task["id"]), suggestions, answers, content)

@@ -614,6 +614,7 @@ class TestAPullAfterManyAnswers:
         for task in tasks:
             task["annotations"] = [{"result": task["predictions"][0]["result"], "ground_truth": False}]
         api.request("POST", f"/api/projects/{remote.id}/import", body=tasks)
+        time.sleep(1.1)  # the server's clock is read in whole seconds
         pages = list(server.changes())
         assert sum(len(page.records) for page in pages) == self.COUNT
         return project, pages[-1].cursor
