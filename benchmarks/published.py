@@ -1,9 +1,9 @@
-"""Merges of published annotations against the values that others have published, for sets that cannot be shipped.
+"""Merges of published annotations against the values that others have published.
 
     python benchmarks/published.py --data DIR [--json]
 
-`tests/data` holds the sets whose licence lets them be copied; tests hold those to their published values. The others
-are read from a folder in which they stand as their authors publish them:
+`tests/data` holds the sets whose licence lets them be copied (all but the first here), and tests hold those to their
+values. Here all are read from a folder in which they stand as their authors publish them:
 
 * `rating/snow2008/wordsim.standardized.tsv`: ten ratings from 0 to 10 of how alike two words are; the mean of each pair
   against experts, as Pearson's r (Snow et al. 2008: .952).
