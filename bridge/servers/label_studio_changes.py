@@ -21,6 +21,9 @@ from bridge.servers.replies import moment, reading
 TOTALS = "total_annotations_number,skipped_annotations_number"
 """What to include of a project for its :class:`Totals`."""
 
+_NEVER = "9"
+"""After every time."""
+
 _ANSWERED = [rule("total_annotations", "greater", 0)]
 _ONLY_SKIPS = [rule("total_annotations", "less", 1), rule("cancelled_annotations", "greater", 0)]
 _NEITHER = [rule("total_annotations", "less", 1), rule("cancelled_annotations", "less", 1)]
@@ -63,7 +66,7 @@ class Sweep:
         self._read = read
         self._totals = totals
         self._seen: dict[int, Seen] = {}
-        self._answers: dict[int, str] = {}
+        self._met: dict[int, int] = {}
         self._begun = ""
 
     def since(self, cursor: str) -> Iterator[Page]:
@@ -76,9 +79,9 @@ class Sweep:
         if not cursor:
             totals = self._totals()
             for rules in (_ANSWERED, *([_ONLY_SKIPS] if totals.skipped else [])):
-                yield from self._pages(rules)
-            if self._answered_before(totals.at) < totals.submitted + totals.skipped:
-                yield from self._pages(_NEITHER, lambda task: bool(task["annotations"]))
+                yield from self._pages(rules, count_before=totals.at or _NEVER)
+            if sum(self._met.values()) < totals.submitted + totals.skipped:
+                yield from self._pages(_NEITHER, only_answered=True)
             yield self._end("")
             return
         start = Cursor.parse(cursor)
@@ -92,22 +95,18 @@ class Sweep:
         yield from self._pages([_changed("greater_or_equal", start.since)])
         yield self._end(start.time)
 
-    def _pages(
-        self, rules: list[Rule], wanted: Callable[[Mapping[str, Any]], bool] = lambda task: True
-    ) -> Iterator[Page]:
-        for listed, left in pages(self._http, self._project, rules, ANSWERS):
-            tasks = [task for task in listed if wanted(task)]
+    def _pages(self, rules: list[Rule], *, count_before: str = "", only_answered: bool = False) -> Iterator[Page]:
+        for tasks, left in pages(self._http, self._project, rules, ANSWERS):
+            if only_answered:
+                tasks = [task for task in tasks if task["annotations"]]
             # A page that was read may change while later ones are read; so the next pull starts no later than this
             # one did, by the server's clock.
             self._begun = self._begun or self._http.server_time
             self._seen |= {task["id"]: _seen(task) for task in tasks}
-            self._answers |= {found["id"]: str(found["created_at"]) for task in tasks for found in task["annotations"]}
+            if count_before:
+                self._met |= {task["id"]: _made_before(count_before, task) for task in tasks}
             ours = [task for task in tasks if "bridge_id" in (task.get("data") or {})]
             yield Page([self._read(task) for task in ours], "", left)
-
-    def _answered_before(self, time: str) -> int:
-        """How many of the answers that were seen are from before; of the same second, none counts."""
-        return sum(not time or moment(made) < time for made in self._answers.values())
 
     def _end(self, before: str) -> Page:
         """The last page, which only says where the next pull starts."""
@@ -129,6 +128,12 @@ class Sweep:
 def _seen(task: Mapping[str, Any]) -> Seen:
     skips = [bool(found.get("was_cancelled")) for found in task["annotations"]]
     return Seen(moment(task.get("updated_at")), not all(skips), bool(skips) and all(skips))
+
+
+@reading
+def _made_before(time: str, task: Mapping[str, Any]) -> int:
+    """How many of a task's answers are older. Clocks are read in seconds, so that one of the same second is not."""
+    return sum(moment(found["created_at"]) < time for found in task["annotations"])
 
 
 def _changed(operator: str, time: str) -> Rule:
