@@ -244,7 +244,8 @@ def test_every_command_line_is_understood(block: Block) -> None:
         while isinstance(command, click.Group) and words and words[0] in command.commands:
             name = words.pop(0)
             command = command.commands[name]
-        with command.make_context(name, list(words)):
+        # Each command keeps the first help option that it was asked for.
+        with command.make_context(name, list(words), **main.context_settings):
             pass
 
 

@@ -106,7 +106,7 @@ class TestCommandLine:
     )
     def test_each_command_has_help_and_an_example(self, path: tuple[str, ...], command: click.Command) -> None:
         name = " ".join(("annobridge", *path))
-        shown = command.get_help(click.Context(command, info_name=name))
+        shown = command.get_help(click.Context(command, info_name=name, **main.context_settings))
         assert command.help
         lines = [line.strip() for line in shown.splitlines()]
         examples = [line for line in lines if line.startswith("annobridge ")]
