@@ -31,9 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_live(item: pytest.Item) -> bool:
     named = any(name in item.nodeid for name in ("argilla", "label-studio", "label_studio", "live", "README"))
-    return (
-        named or item.get_closest_marker("live") is not None or not LIVE.isdisjoint(getattr(item, "fixturenames", ()))
-    )
+    marked = item.get_closest_marker("live") is not None
+    return named or marked or not LIVE.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(autouse=True)

@@ -105,14 +105,14 @@ def set_aside(said: Votes) -> Rest:
     left_out: set[str] = set()
     together: list[set[str]] = []
     while found := suspects(rest):
-        constant = {name for doubt in found if doubt.kind == "constant_annotator" for name in doubt.annotators}
-        if not constant:
+        goes = {name for doubt in found if doubt.kind == "constant_annotator" for name in doubt.annotators}
+        if not goes:
             together = _united([*together, *(set(doubt.annotators) for doubt in found)])
             rest = as_one(rest, together)
-            constant = {min(group) for group in together} & set(_against_all(rest))
-        rest = without(rest, constant)
-        left_out |= constant.union(*(group for group in together if group & constant))
-        together = [group for group in together if not group & constant]
+            goes = {min(group) for group in together} & set(_against_all(rest))
+        rest = without(rest, goes)
+        left_out |= goes.union(*(group for group in together if group & goes))
+        together = [group for group in together if not group & goes]
         if len(said.label) - len(rest.label) >= SUSPECT * len(said.label):
             return Rest(said)
     return Rest(rest, tuple(sorted(left_out)), tuple(sorted(tuple(sorted(group)) for group in together)))

@@ -8,6 +8,7 @@ for the tasks that count answers, and where it has met fewer than the project ha
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,9 +40,9 @@ class Totals:
 
     @classmethod
     def of(cls, project: Mapping[str, Any], at: str) -> Totals:
-        """What a reply says of a project that was asked for with :data:`TOTALS`."""
-        counts = (int(project.get(name) or 0) for name in TOTALS.split(","))
-        return cls(at, *counts)
+        """What a reply says of a project; where it does not say it, there may be any number."""
+        submitted, skipped = (project.get(name) for name in TOTALS.split(","))
+        return cls(at, sys.maxsize if submitted is None else submitted, sys.maxsize if skipped is None else skipped)
 
 
 class Sweep:

@@ -529,6 +529,23 @@ class TestWrongCounts:
         answers = {found.key: len(found.annotations) for page in pages for found in page.records if found.annotations}
         assert answers == {"r0": 1, "r1": 2, "r2": 1}
 
+    def test_so_it_is_from_a_server_that_does_not_say_how_many_there_are(
+        self, server: LabelStudio, project: Project, connect: Connect
+    ) -> None:
+        def say_nothing(request: httpx2.Request, real: httpx2.BaseTransport) -> httpx2.Response | None:
+            if request.url.path != "/api/projects/":
+                return None
+            reply = real.handle_request(request)
+            reply.read()
+            found = reply.json()
+            for one in found["results"]:
+                del one["total_annotations_number"], one["skipped_annotations_number"]
+            return httpx2.Response(200, json=found)
+
+        other = connect(Meddling(say_nothing))
+        other.ensure(project, create=False)
+        assert sorted(found.key for page in other.changes() for found in page.records) == ["r0", "r1", "r2"]
+
     def test_a_record_that_is_looked_up_has_its_answers(self, server: LabelStudio) -> None:
         found = server.find(["r0", "r1", "r2", "r3"])
         assert {key: remote.annotations for key, (remote,) in found.items()} == {"r0": 1, "r1": 2, "r2": 1, "r3": 0}
