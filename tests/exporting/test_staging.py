@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -67,9 +68,9 @@ def whole(folder: Path) -> int:
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # threads of the test runner do not matter here
 def test_a_process_that_is_killed_anywhere_leaves_one_whole_export(tmp_path: Path) -> None:
     found = set()
-    for after in range(0, 1000, 3):  # each third point, because each costs three exports
-        folder = tmp_path / str(after)
-        exported(folder, 2, ["conversational", "plain"])
+    exported(tmp_path / "before", 2, ["conversational", "plain"])
+    for after in range(1000):
+        folder = shutil.copytree(tmp_path / "before", tmp_path / str(after))
         was_killed = killed(lambda folder=folder: exported(folder, 3, ["plain"]), folder, after)  # type: ignore[misc]
         if not (folder / ".export").exists():
             left = folder / ".export.new"
@@ -80,7 +81,7 @@ def test_a_process_that_is_killed_anywhere_leaves_one_whole_export(tmp_path: Pat
         found.add(whole(folder))
         if not was_killed:
             break
-        if after % 9 == 0:
+        if after % 10 == 0:
             exported(folder, 4, ["plain"])
             assert whole(folder) == 4
     assert after > 20
