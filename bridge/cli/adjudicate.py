@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.campaign import campaign_options, opened, rejected_lines
+from bridge.cli.campaign import campaign_options, opened
+from bridge.cli.lines import rejected_lines
 from bridge.cli.output import report
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bridge.cli.campaign import campaign_options, opened
-from bridge.cli.files import answers_in_files, merge_options, warning_lines
+from bridge.cli.files import answers_in_files, merge_options
+from bridge.cli.lines import warning_lines
 from bridge.cli.output import report, table
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bridge.cli.campaign import campaign_options, curate_lines, opened
+from bridge.cli.campaign import campaign_options, opened
 from bridge.cli.files import needed, reader
 from bridge.cli.gating import gate_flags, gate_lines, gate_options
+from bridge.cli.lines import curate_lines
 from bridge.cli.output import refuse_overwriting, report
 
 if TYPE_CHECKING:

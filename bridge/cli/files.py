@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.cli.campaign import (
-    campaign_options,
-    left_out_lines,
-    map_flags,
-    opened,
-    rejected_lines,
-    reordered_lines,
-)
+from bridge.cli.campaign import campaign_options, map_flags, opened
+from bridge.cli.lines import left_out_lines, rejected_lines, reordered_lines, warning_lines
 from bridge.cli.output import json_option, progress, refuse_overwriting, report, table
 
 if TYPE_CHECKING:
     from bridge.annotations import Annotation
-    from bridge.merging import Doubt, MergeResult, Problem
+    from bridge.merging import MergeResult, Problem
     from bridge.records import Record
     from bridge.templates import TaskTemplate
 
@@ -159,19 +153,6 @@ def _model_lines(questions: Mapping[str, Any]) -> Iterator[str]:
             yield f"\n{name}: merged by Dawid-Skene{without}; {told['changed']:,} answers are not those of the majority"
         else:
             yield f"\n{name}: merged by majority, since Dawid-Skene is not to be trusted here: {', '.join(told['why'])}"
-
-
-def warning_lines(warnings: Iterable[Doubt]) -> list[str]:
-    """Warnings with what to do about them, after an empty line each; the same one of several questions stands once."""
-    questions: dict[tuple[str, str], list[str]] = {}
-    for warning in warnings:
-        named = questions.setdefault((warning.means, warning.remedy), [])
-        named += [warning.question] if warning.question else []
-    lines: list[str] = []
-    for (means, remedy), named in questions.items():
-        where = f"{', '.join(named)}: " if named else ""
-        lines += ["", f"warning: {where}{means}", f"  remedy: {remedy}"]
-    return lines
 
 
 def _merge_file(path: str, flags: dict[str, Any]) -> MergeResult:
