@@ -6,23 +6,19 @@ import json
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
 from functools import lru_cache
 from itertools import chain, islice
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from bridge.errors import UsageError, ValueRejected
 from bridge.files import Reject, Row
+from bridge.metadata import checked_metadata, checked_name, plain_value
 from bridge.questions import LabelQuestion, Question, RankingQuestion, RatingQuestion, TextQuestion
 from bridge.records import FieldValue, Record, Suggestion, canonical_json, record_key
 from bridge.rows import Rows, read_rows
 from bridge.templates import TaskTemplate
-from bridge.text import MAX_TEXT, check_key, check_text
-
-MAX_DEPTH = 10
-"""Deepest nesting of metadata."""
+from bridge.text import check_key, check_text
 
 _HEAD = 100
 _RECORD = frozenset(("key", "fields", "suggestions", "metadata"))
@@ -202,7 +198,7 @@ class RecordReader:
         self.left_out |= {
             column: f"{self._foreign[column]:.60} cannot be metadata" for column in others if column in self._foreign
         }
-        metadata = [_checked_name(column) for column in others if column not in self._foreign]
+        metadata = [checked_name(column) for column in others if column not in self._foreign]
         repeated = {spec.name: spec.repeat.max for spec in self._template.fields if spec.repeat}
         for column in metadata:
             stem, _, number = column.rpartition("_")
@@ -240,7 +236,7 @@ class RecordReader:
         listed = row.get("suggestions")
         suggestions = self._listed_suggestions(listed, fields) if listed is not None else ()
         metadata = row.get("metadata")
-        metadata = {} if metadata is None else _checked_metadata(metadata)
+        metadata = {} if metadata is None else checked_metadata(metadata)
         return Record(key or record_key(fields), fields, suggestions, metadata)
 
     def _from_columns(self, row: dict[str, Any], key: str) -> Record:
@@ -261,7 +257,7 @@ class RecordReader:
                 suggestions.append(self._suggestion(question, value, score, get(agent_column), None, fields))
             elif score is not None or get(agent_column):
                 self._note_alone(question, {score_column: score, agent_column: get(agent_column)})
-        metadata = {name: _plain_value(row[name], name, MAX_DEPTH) for name in layout.metadata}
+        metadata = {name: plain_value(row[name], name) for name in layout.metadata}
         return Record(key or record_key(fields), fields, tuple(suggestions), metadata)
 
     def _note_alone(self, question: Question, cells: Mapping[str | None, Any]) -> None:
@@ -370,51 +366,6 @@ def _mended(question: Question, value: Any) -> Any:
 @lru_cache(maxsize=1000)
 def _check_agent(agent: str) -> None:
     check_text(agent, "agent", limit=200)
-
-
-# -- metadata
-
-
-def _checked_metadata(metadata: object) -> dict[str, Any]:
-    if not isinstance(metadata, dict):
-        raise ValueRejected("metadata: not an object", remedy="write an object: {...}")
-    return {_checked_name(name): _plain_value(value, name, MAX_DEPTH) for name, value in metadata.items()}
-
-
-def _plain_value(value: Any, name: str, depth: int) -> Any:
-    """A piece of metadata that any JSON parser and any server can hold; dates become ISO text."""
-    kind = type(value)
-    if kind is str:
-        is_plain = value.isascii() and len(value) <= MAX_TEXT and "\0" not in value
-        return value if is_plain else check_text(value, f"metadata {name!r:.60}")
-    if kind is bool or value is None:
-        return value
-    if kind is int:
-        if -(2**63) <= value < 2**63:
-            return value
-        raise ValueRejected(f"metadata {name!r:.60}: a number over 64 bits", remedy="write it as a text")
-    if kind is float:
-        if isfinite(value):
-            return value
-        raise ValueRejected(f"metadata {name!r:.60}: {value} is not a JSON value", remedy="write null, or leave it out")
-    if depth == 0:
-        raise ValueRejected(f"metadata {name!r:.60}: nested more than {MAX_DEPTH} deep", remedy="flatten it")
-    if kind is dict:
-        return {_checked_name(key): _plain_value(item, name, depth - 1) for key, item in value.items()}
-    if kind is list:
-        return [_plain_value(item, name, depth - 1) for item in value]
-    if isinstance(value, date | datetime | time):
-        return value.isoformat()
-    raise ValueRejected(
-        f"metadata {name!r:.60}: {kind.__name__} is not a JSON value", remedy="leave the column out, or make it text"
-    )
-
-
-@lru_cache(maxsize=1000)
-def _checked_name(name: object) -> str:
-    if not isinstance(name, str):
-        raise ValueRejected(f"metadata: the name {name!r:.60} is not a text", remedy="name it with a text")
-    return check_text(name, "metadata: a name", limit=200)
 
 
 # -- keys
