@@ -14,6 +14,8 @@
     │       └── OtherProject    the project it speaks of is another one than the server's
     ├── ExportError             a training set that cannot be made from this template or data
     ├── SetupError              an embedded server that cannot be installed or started
+    ├── EndpointError           an endpoint of models: no answer, no key, no such model, not compatible
+    ├── BudgetSpent             what was allowed for models is used up; what was finished is kept
     └── ServerError             an annotation server
         ├── Unreachable         no connection; nothing was sent
         ├── AuthError           the key is missing, wrong or may not do this
@@ -99,6 +101,14 @@ class ExportError(BridgeError):
 
 class SetupError(BridgeError):
     """An embedded server cannot be installed or started."""
+
+
+class EndpointError(BridgeError):
+    """An endpoint of models answers nobody, or not like an OpenAI-compatible one; nothing finished is lost."""
+
+
+class BudgetSpent(BridgeError):
+    """The next request to a model might cost more than is left; what was finished is kept."""
 
 
 class ServerError(BridgeError):

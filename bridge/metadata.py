@@ -71,3 +71,16 @@ def checked_name(name: object) -> str:
     if not isinstance(name, str):
         raise ValueRejected(f"metadata: the name {name!r:.60} is not a text", remedy="name it with a text")
     return check_text(name, "metadata: a name", limit=200)
+
+
+STUB = "stub"
+"""What the names of models begin with that are none, but test doubles: ``stub``, ``stub-judge``."""
+
+
+def wrote_stub(model: object) -> bool:
+    """Whether a model of that name is a test double.
+
+    >>> wrote_stub("stub"), wrote_stub("stub-judge"), wrote_stub("stubborn-7b")
+    (True, True, False)
+    """
+    return isinstance(model, str) and (model == STUB or model.startswith((f"{STUB}-", f"{STUB}/")))
