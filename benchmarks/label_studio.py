@@ -87,9 +87,11 @@ class Bench:
         remote = server.ensure(project, create=True)
         tasks = [server._task(record) for record in self.records]
         for task in tasks[:count]:
-            task["annotations"] = [
-                {"result": task["predictions"][0]["result"], "lead_time": 12.5, "ground_truth": False}
-            ]
+            suggested = task["predictions"][0]["result"]
+            better = {**suggested[0], "id": "better", "from_name": "improved_response", "type": "textarea"}
+            better["value"] = {"text": ["A response that somebody wrote again."]}
+            result = [*suggested, better]  # the task wants one of whoever rates the response low
+            task["annotations"] = [{"result": result, "lead_time": 12.5, "ground_truth": False}]
         for start in range(0, len(tasks), 250):
             server._http.request("POST", f"/api/projects/{remote.id}/import", body=tasks[start : start + 250])
         server.close()

@@ -79,6 +79,8 @@ def check_key(key: object) -> str:
     >>> check_key(17)
     '17'
     """
+    if type(key) is str and key.isascii() and key.isprintable() and key.strip() and len(key) <= MAX_KEY:
+        return key  # as nearly all are; there may be millions
     if isinstance(key, int) and not isinstance(key, bool):
         # Python refuses to write out a number of thousands of digits.
         key = str(key) if abs(key) < 10**MAX_KEY else "9" * (MAX_KEY + 1)

@@ -238,7 +238,11 @@ def places_of(record: Record, *, metadata: bool = True) -> Iterator[tuple[str, s
     for key, value in record.metadata.items():
         if metadata or key == HISTORY:
             yield from nested_texts({key: value}, "metadata")
-    yield "key", record.key
+    if _OF_OURS.fullmatch(record.key) is None:
+        yield "key", record.key
+
+
+_OF_OURS = re.compile(r"[0-9a-f]{32}")  # a key that records have by default is a hash, in which nothing can be read
 
 
 def _apart(hits: list[Hit], taken: list[tuple[int, int]]) -> list[Hit]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bridge.curate.pii import KINDS, Finding, Searcher, count_pii, places_of, review, shortened
 from bridge.curate.pii_kinds import SURE, cue
 from bridge.errors import UsageError
-from bridge.records import Record, Suggestion
+from bridge.records import Record, Suggestion, record_key
 
 NAMES = ["Ann Lee", "Will", "María José", "李小龙"]
 SEARCHER = Searcher(names=NAMES)
@@ -316,3 +316,7 @@ def test_presidio_is_asked_for_only_when_it_is_wanted(without: Callable[..., Non
     with pytest.raises(UsageError, match="needs Presidio") as caught:
         presidio_names()
     assert "annobridge[ner]" in caught.value.remedy
+
+
+def test_a_key_that_is_only_a_hash_of_the_record_is_not_searched() -> None:
+    assert list(places_of(Record(record_key({"prompt": "Hi"}), {"prompt": "Hi"}))) == [("prompt", "Hi")]
