@@ -12,6 +12,7 @@ from bridge.campaign_answers import CampaignAnswers
 from bridge.config import FILE_NAME
 from bridge.errors import UsageError
 from bridge.exporting import ExportResult, Kind, Row, Sieved, Splitter, undivided
+from bridge.exporting.manifest import revisions_of
 from bridge.release import ReleaseResult, release
 from bridge.release.parts import manifests
 from bridge.release.versions import MANIFEST, check_version
@@ -64,6 +65,7 @@ class CampaignReleases(CampaignAnswers):
                 config=self.config.release,
                 previous=previous,
                 audit=self.audit_report() if linked else (),
+                revisions=lambda: revisions_of(self.annotations()),
             )
 
     def released(self, version: str, out: str | Path | None = None) -> Path | None:

@@ -34,6 +34,7 @@ WHY = {
 """Reason to what it means."""
 
 _OPEN = ("not_merged", "skipped", "unanswered", "no_quorum", "invalid")
+_LACKING = ("unanswered", "invalid")
 _NO_RECORD = "unknown_record"
 _TIED = ("tie", "no_preference")
 _STOPPED = ("curated", "gated", "straddles")
@@ -99,11 +100,20 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What is compared of a release: kind to its manifest, and kind to record to the reason why it has no row."""
+    """What is compared of a release.
+
+    Args:
+        name: its version.
+        manifests: kind to its manifest.
+        without: kind to record to the reason why it has no row.
+        revisions: record without a row to those who answered it and the revisions of their answers; releases made by
+            earlier versions do not know them.
+    """
 
     name: str
     manifests: Mapping[str, Mapping[str, Any]]
     without: Mapping[str, Mapping[str, str]]
+    revisions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def compare(old: Released, new: Released) -> Changes:
@@ -125,6 +135,7 @@ def compare(old: Released, new: Released) -> Changes:
             old.without.get(kind, {}),
             new.without.get(kind, {}),
             bool(other),
+            (old.revisions, new.revisions),
         )
         changes.rows[kind], changes.same[kind] = pair.changes()
     return changes
@@ -149,9 +160,11 @@ class _Pair:
         old_without: Mapping[str, str],
         new_without: Mapping[str, str],
         other_settings: bool,
+        answers: tuple[Mapping[str, Mapping[str, int]], Mapping[str, Mapping[str, int]]],
     ) -> None:
         self._old, self._new = _grouped(old), _grouped(new)
         self._old_without, self._new_without = old_without, new_without
+        self._old_answers, self._new_answers = answers
         self._otherwise = "settings" if other_settings else "text"
         self._of_record_old, self._of_record_new = _by_record(old), _by_record(new)
 
@@ -174,11 +187,7 @@ class _Pair:
     def _people(self, before: Sequence[Trace], after: Sequence[Trace], *, gone: bool = True) -> tuple[str, ...]:
         """What of the people behind a row, or all rows of its record, is other than it was; or else what may be."""
         old, new = _revisions(before), _revisions(after)
-        why = []
-        if any(old[who] != new[who] for who in old.keys() & new.keys()):
-            why.append("late_edit")
-        if new.keys() - old.keys():
-            why.append("new_annotators")
+        why = list(_did(old, new))
         if gone and old.keys() - new.keys():
             why.append("withdrawn")
         decided = [row.get("adjudicated") for row in before]
@@ -193,7 +202,11 @@ class _Pair:
         reason = self._old_without.get(row["record"], _NO_RECORD)
         if reason == _NO_RECORD:
             return ("new_record",)
-        return (_turned(reason, "newly_answered", "settled", "let_through"),)
+        why = _turned(reason, "newly_answered", "settled", "let_through")
+        did = _did(self._old_answers.get(row["record"], {}), _revisions([row]))
+        if why == "newly_answered" and "late_edit" in did:  # what was missing may have come by an edit alone
+            return ("late_edit", why) if "new_annotators" in did else ("late_edit",)
+        return did if why == "other_answers" and did else (why,)
 
     def _removed(self, row: Trace) -> tuple[str, ...]:
         after = self._of_record_new.get(row["record"])
@@ -202,7 +215,23 @@ class _Pair:
         reason = self._new_without.get(row["record"], _NO_RECORD)
         if reason == _NO_RECORD:
             return ("record_gone",)
-        return (_turned(reason, "withdrawn", "now_tied", "now_stopped"),)
+        why = _turned(reason, "withdrawn", "now_tied", "now_stopped")
+        did = _did(_revisions([row]), self._new_answers.get(row["record"], {}))
+        return did if did and (why == "other_answers" or reason in _LACKING) else (why,)
+
+
+def _did(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """What people did between two states of their answers, who to revision, but for withdrawing them.
+
+    Nothing is known of it where one of the two states is not.
+
+    >>> _did({"ann": 1, "bo": 1}, {"ann": 2, "cy": 1})
+    ('late_edit', 'new_annotators')
+    """
+    if not before or not after:
+        return ()
+    edited = any(before[who] != after[who] for who in before.keys() & after.keys())
+    return ("late_edit",) * edited + ("new_annotators",) * bool(after.keys() - before.keys())
 
 
 def _turned(reason: str, if_open: str, if_tied: str, if_stopped: str) -> str:

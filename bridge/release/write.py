@@ -32,6 +32,7 @@ from bridge.auditing import AuditRate
 from bridge.config import ReleaseConfig
 from bridge.errors import ExportError, StoreError, UsageError
 from bridge.exporting import ExportResult
+from bridge.exporting.manifest import Revisions
 from bridge.files import write_text
 from bridge.release.card import About, card, history
 from bridge.release.compare import Changes, Released, compare
@@ -85,6 +86,7 @@ def release(
     config: ReleaseConfig | None = None,
     previous: str | None = None,
     audit: Sequence[AuditRate] = (),
+    revisions: Callable[[], Revisions] = dict,
 ) -> ReleaseResult:
     """Make a release.
 
@@ -96,6 +98,7 @@ def release(
         config: what the card says, and what must be shown.
         previous: the release to compare with; by default the one before (:func:`~bridge.release.versions.before`).
         audit: what an audit says.
+        revisions: the revision of everybody's answer; those to records without a row are kept for the next release.
 
     Raises:
         UsageError: the name cannot be, is taken, or there is no such earlier release.
@@ -116,7 +119,7 @@ def release(
             _kind(result): {case.record: case.reason for case in result.dropped if not case.format}
             for result in results
         }
-        now = Released(version, found, without)
+        now = Released(version, found, without, _answers(revisions(), without))
         about = About(
             version,
             project,
@@ -127,7 +130,7 @@ def release(
             audit,
             compare(_released(other), now) if other else Changes(),
         )
-        _describe(new, about, without)
+        _describe(new, about, now)
         files = {name: told["sha256"] for name, told in read_object(new / MANIFEST)["files"].items()}
     rows = {kind: len(manifest["rows"]) for kind, manifest in found.items()}
     return ReleaseResult(place, version, rows, files, about.changes, tuple(audit))
@@ -217,11 +220,22 @@ def _public(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _answers(revisions: Revisions, without: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
+    """Record without a row of some kind to annotator to revision."""
+    keys = {key for of_kind in without.values() for key in of_kind}
+    found: dict[str, dict[str, int]] = {}
+    for (key, who), revision in sorted(revisions.items()):
+        if key in keys:
+            found.setdefault(key, {})[who] = revision
+    return found
+
+
 def _released(folder: Path) -> Released:
-    return Released(folder.name, manifests(folder), read_object(folder / MANIFEST).get("without_row", {}))
+    whole = read_object(folder / MANIFEST)
+    return Released(folder.name, manifests(folder), whole.get("without_row", {}), whole.get("revisions", {}))
 
 
-def _describe(folder: Path, about: About, without: Mapping[str, Mapping[str, str]]) -> None:
+def _describe(folder: Path, about: About, now: Released) -> None:
     """Write what tells of the rows: the manifest last."""
     names = {"license": about.licence(), "url": about.config.url, "citeAs": about.config.citation}
     head = {"name": about.title, "version": about.version, "description": about.description}
@@ -239,7 +253,8 @@ def _describe(folder: Path, about: About, without: Mapping[str, Mapping[str, str
         "rows": {kind: len(manifest["rows"]) for kind, manifest in about.manifests.items()},
         "agreement": list(about.agreement),
         "audit": [rate.to_dict() for rate in about.audit],
-        "without_row": without,
+        "without_row": now.without,
+        "revisions": now.revisions,
         "files": {path.relative_to(folder).as_posix(): _file(path) for path in paths},
     }
     write_text(folder / MANIFEST, json.dumps(whole, ensure_ascii=False, indent=1) + "\n")

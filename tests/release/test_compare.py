@@ -81,6 +81,52 @@ def test_why_a_record_has_no_row_any_more(now: str | None, reason: str) -> None:
     assert why([row("a")], [], **({"a": now} if now else {})) == [("removed", reason)]
 
 
+def since(reason: str, before: dict[str, int], now: dict[str, int], *, added: bool) -> list[tuple[str, ...]]:
+    """Why a record has a row, or has none any more, where people's revisions are known on the side without one."""
+    people = now if added else before
+    rows = [row("a", annotators=list(people), revisions=people)]
+    there = Released("v", {"sft": {"rows": rows}}, {"sft": {}})
+    without = Released("v", {"sft": {"rows": []}}, {"sft": {"a": reason}}, {"a": before if added else now})
+    found = compare(*((without, there) if added else (there, without)))
+    return [(change.what, *change.why) for change in found.rows["sft"]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "before", "now", "reasons"),
+    [
+        ("unanswered", {"ann": 1}, {"ann": 2}, ("late_edit",)),
+        ("skipped", {"ann": 1}, {"ann": 2}, ("late_edit",)),
+        ("no_quorum", {"ann": 1}, {"ann": 1, "bo": 1}, ("newly_answered",)),
+        ("no_quorum", {"ann": 1}, {"ann": 2, "bo": 1}, ("late_edit", "newly_answered")),
+        ("not_merged", {}, {"ann": 1}, ("newly_answered",)),
+        ("condition", {"ann": 1}, {"ann": 2}, ("late_edit",)),
+        ("condition", {"ann": 1}, {"ann": 1, "bo": 1}, ("new_annotators",)),
+        ("condition", {"ann": 1}, {"ann": 1}, ("other_answers",)),
+        ("tie", {"ann": 1, "bo": 1}, {"ann": 2, "bo": 1}, ("settled",)),
+    ],
+)
+def test_a_record_that_has_a_row_because_people_changed_their_answers_says_so(
+    reason: str, before: dict[str, int], now: dict[str, int], reasons: tuple[str, ...]
+) -> None:
+    assert since(reason, before, now, added=True) == [("added", *reasons)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "now", "reasons"),
+    [
+        ("condition", {"ann": 2}, ("late_edit",)),
+        ("unanswered", {"ann": 2}, ("late_edit",)),
+        ("skipped", {"ann": 2}, ("withdrawn",)),
+        ("tie", {"ann": 1, "bo": 1}, ("now_tied",)),
+        ("condition", {"ann": 1, "bo": 1}, ("new_annotators",)),
+    ],
+)
+def test_a_record_that_lost_its_row_because_people_changed_their_answers_says_so(
+    reason: str, now: dict[str, int], reasons: tuple[str, ...]
+) -> None:
+    assert since(reason, {"ann": 1}, now, added=False) == [("removed", *reasons)]
+
+
 def test_of_several_rows_of_a_record_each_is_its_own() -> None:
     ann, bo, cy = (row("a", name, annotators=[name], revisions={name: 1}) for name in ("ann", "bo", "cy"))
     edited = {**bo, "content": "other", "revisions": {"bo": 2}}
@@ -116,6 +162,23 @@ def test_two_releases_of_a_campaign_and_what_people_did_in_between(tmp_path: Pat
     text = (result.folder / "CHANGES.md").read_text()
     assert "| changed | r00 | use: improved\\_response | people changed their answers |" in text
     assert "| sft | 4 | 2 | 1 | 1 |" in (result.folder / "README.md").read_text()
+
+
+def test_an_answer_that_was_mended_late_is_a_late_edit_and_not_a_new_answer(tmp_path: Path) -> None:
+    work = begun(tmp_path, 6, exports={"to": ["sft"], "formats": ["plain"]})
+    work.answer("r07", ANN, rating=2, label="incorrect")  # wrong, but nobody says what would be right
+    work.answer("r08", ANN, rating=2, label="incorrect")
+    work.campaign.pull()
+    first = work.campaign.release("v1")
+    assert set(read(first, "manifest.json")["without_row"]["sft"]) >= {"r07", "r08"}
+    work.answer("r07", ANN, rating=2, label="incorrect", improved_response="seven")
+    work.answer("r08", BO, rating=2, label="incorrect", improved_response="eight")
+    work.campaign.pull()
+    told = read(work.campaign.release("v2"), "changes.json")["kinds"]["sft"]["rows"]
+    assert [(one["record"], one["what"], *one["why"]) for one in told] == [
+        ("r07", "added", "late_edit"),
+        ("r08", "added", "new_annotators"),
+    ]
 
 
 def test_people_who_contradict_each_other_take_a_row_away(tmp_path: Path) -> None:
