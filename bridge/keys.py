@@ -164,18 +164,36 @@ def find_key(url: str, key_env: str | None = None) -> Secret:
         ConfigError: there is none, it cannot be a key, or the key file is open to others.
     """
     where = origin(url)
-    if key_env and key_env in os.environ:
-        return _usable(os.environ[key_env], f"environment variable {key_env}")
-    path = key_file()
-    key = _read(path).get(where)
+    key = environment_key(key_env) if key_env else None
+    key = key or saved_key(url)
     if key is None:
         unset = f", and the environment variable {key_env} is not set" if key_env else ""
         either = f"set the environment variable {key_env}, or " if key_env else ""
         raise ConfigError(
-            f"{path} has no key for {where}{unset}",
+            f"{key_file()} has no key for {where}{unset}",
             remedy=f'{either}add "{where}": "YOUR KEY" to that file (mode 0600)',
         )
-    return _usable(key, f'{path}, "{where}"')
+    return key
+
+
+def environment_key(name: str) -> Secret | None:
+    """The key in an environment variable; None if it is not set.
+
+    Raises:
+        ConfigError: it cannot be a key.
+    """
+    return _usable(os.environ[name], f"environment variable {name}") if name in os.environ else None
+
+
+def saved_key(url: str) -> Secret | None:
+    """The key of one server in the key file, by its origin; None if there is none.
+
+    Raises:
+        ConfigError: it cannot be a key, or the key file is damaged or open to others.
+    """
+    path, where = key_file(), origin(url)
+    key = _read(path).get(where)
+    return None if key is None else _usable(key, f'{path}, "{where}"')
 
 
 def write_private(path: Path, text: str) -> None:

@@ -29,7 +29,8 @@ from bridge.errors import (
     Unreachable,
 )
 from bridge.keys import check_transport, origin
-from bridge.servers.retries import Retries, asked_wait, http_date
+from bridge.servers.retries import Retries
+from bridge.waits import asked_wait, http_date
 
 if TYPE_CHECKING:
     import httpx2

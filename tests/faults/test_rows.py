@@ -55,13 +55,13 @@ from bridge.servers.label_studio_cursor import Cursor
 from bridge.servers.label_studio_page import label_config
 from bridge.servers.memory import LIKE_ARGILLA, LIKE_LABEL_STUDIO, MemoryServer, Profile
 from bridge.servers.protocol import Outcome, Remote
-from bridge.servers.retries import A_DAY_S, asked_wait
 from bridge.sync.lease import EXPIRES_S
 from bridge.sync.ledger import Ledger
 from bridge.sync.pull import usable
 from bridge.sync.reconcile import survey
 from bridge.templates import load_template, template_names
 from bridge.testing import Crash, FaultProxy, FaultyServer, Reply, in_turn
+from bridge.waits import A_DAY_S, asked_wait
 from tests.faults.sites import Site, project_of, rows
 from tests.faults.test_disk import full_disk
 from tests.meddling import Meddling

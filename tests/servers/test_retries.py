@@ -23,7 +23,8 @@ from bridge.clock import TestClock
 from bridge.errors import AuthError, Busy, ServerError, UnexpectedReply, UnknownOutcome, Unreachable
 from bridge.servers import http
 from bridge.servers.http import Client
-from bridge.servers.retries import A_DAY_S, Retries, asked_wait, http_date
+from bridge.servers.retries import Retries
+from bridge.waits import A_DAY_S, asked_wait, http_date
 from tests.waiting import eventually
 
 SENT = "Sun, 06 Nov 1994 08:49:37 GMT"
