@@ -1,0 +1,1 @@
+"""Models write records: new instructions, candidates, rewritten and varied rows."""
