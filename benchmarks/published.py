@@ -69,7 +69,7 @@ def words(text: str) -> list[str]:
 
 
 def rewrites(folder: Path, name: str) -> float:
-    """The mean word error rate of medoids."""
+    """The word error rate of medoids: edits of words for each word of all references."""
     place = folder / "rewrite" / "crowdwsa"
     table = lines(place / f"{name}_label_anonymous.tsv", "\t")
     right = dict(list(row.values())[:2] for row in lines(place / f"{name}_gt.tsv", "\t"))
@@ -78,12 +78,13 @@ def rewrites(folder: Path, name: str) -> float:
         for row in table
         if row["workeranswer"].strip()
     ]
-    errors = []
+    edits = length = 0
     for entry in merge(annotations, asking(type="text"), rewrites="medoid").kept:
         value, wanted = entry.answers["q"].value, words(right[entry.record])
         if isinstance(value, str):
-            errors.append(Levenshtein.distance(words(value), wanted) / len(wanted))
-    return statistics.fmean(errors)
+            edits += Levenshtein.distance(words(value), wanted)
+            length += len(wanted)
+    return edits / length
 
 
 def labels(folder: Path, name: str, method: str) -> dict[str, Any]:
