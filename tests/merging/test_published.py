@@ -9,6 +9,8 @@ from rapidfuzz.distance import Levenshtein
 
 from bridge.annotations import Annotation
 from bridge.merging import merge
+from bridge.merging.kinds import merge_rating
+from bridge.questions import RatingQuestion
 from tests.merging.labelled import published
 from tests.merging.published import asking, rows
 
@@ -61,6 +63,14 @@ def test_the_means_of_mlqe_direct_assessments() -> None:
     means = {merged.record: merged.answers["q"].details["mean"] for merged in result.kept}
     assert len(expected) == 1000
     assert means == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_means_of_mlqe_z_scores() -> None:
+    question = RatingQuestion(type="rating", name="q", title="Question", min=0, max=100)
+    for row in rows("mlqe_direct_assessment_roen"):
+        # Whose score is whose is not published, so they stand here as their raters left them: in standard deviations.
+        scores = {f"rater {number}": float(score) for number, score in enumerate(row["z_scores"].split())}
+        assert merge_rating(question, scores).details["mean"] == pytest.approx(float(row["z_mean"]), abs=1e-6)
 
 
 # Published for ROVER, which blends words (JOSS 2024). RASA, which knows annotators, has .659, .483 and .498.
