@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -252,8 +253,9 @@ class _Labelled(_Question):
                 seen.add(getattr(option, what))
         return options
 
-    @property
+    @cached_property
     def values(self) -> list[str]:
+        """The labels; looked up once, since every answer is compared with them."""
         return [option.value for option in self.options]
 
     def _check_label(self, value: object) -> str:
@@ -266,6 +268,16 @@ class LabelQuestion(_Labelled):
     """Exactly one of several labels. With ``picks`` on its options it states a preference between responses."""
 
     type: Literal["label"]
+
+    @cached_property
+    def picks(self) -> dict[str, str | None]:
+        """Label to the response that it prefers, if any."""
+        return {option.value: option.picks for option in self.options}
+
+    @cached_property
+    def picked(self) -> list[str]:
+        """The responses that it compares, in their order."""
+        return [*dict.fromkeys(option.picks for option in self.options if option.picks)]
 
     def validate(self, value: object, fields: Mapping[str, FieldValue] | None = None) -> str:  # type: ignore[override]
         """The value as one of the labels."""

@@ -157,6 +157,8 @@ def same_text(left: str, right: str) -> bool:
     >>> same_text("caf\\u00e9  au lait\\n", "cafe\\u0301 au lait")
     True
     """
+    if left.isascii() and right.isascii():  # then there is but one Unicode form
+        return left == right or (left.split(None, 1)[:1] == right.split(None, 1)[:1] and left.split() == right.split())
     # Most texts differ in their first word already, which white space around it does not change.
     return left == right or (_first_word(left) == _first_word(right) and plain(left) == plain(right))
 

@@ -76,11 +76,12 @@ class Case:
             raise NoRow("skipped")
         for name, question in self.questions.items():
             answer = self._answers.get(name, _NOBODY)
-            texts = [entry["value"] for entry in _entries(answer)]
+            if answer.outcome != "agreed":
+                continue
+            is_text = isinstance(question, TextQuestion)
             try:
-                for value in texts if isinstance(question, TextQuestion) else [answer.value]:
-                    if answer.outcome == "agreed":
-                        question.validate(value, self._record.fields)
+                for value in [entry["value"] for entry in _entries(answer)] if is_text else [answer.value]:
+                    question.validate(value, self._record.fields)
             except ValueRejected as error:
                 raise NoRow("invalid", text=error.reason) from None
 
@@ -124,6 +125,11 @@ class Case:
         if answer.outcome == "no_quorum":
             raise NoRow("no_quorum", name, answer.reason)
         return answer
+
+    @property
+    def adjudicated(self) -> bool:
+        """Whether any question was."""
+        return any("adjudicated" in answer.details for answer in self._answers.values())
 
     def settled(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Which of these questions were adjudicated, and by whom."""

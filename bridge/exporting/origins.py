@@ -44,6 +44,8 @@ def writer(record: Record, field: str, among: Sequence[str]) -> str:
     >>> writer(Record("r1", {}, metadata={"model_a": "m-7b"}), "response_a", both)
     'm-7b'
     """
+    if not record.metadata:
+        return ""
     for column in ("model_names", "generation_models"):
         names = record.metadata.get(column)
         if isinstance(names, Mapping):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.exporting.reasons import NoRow, tie
 from bridge.merging.merged import MergedAnswer
@@ -12,8 +11,7 @@ from bridge.merging.settle import adjudicators, voices
 from bridge.questions import LabelQuestion, RankingQuestion
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """One response over another, who prefers it, and by how much: (votes for - votes against) / votes, if known.
 
     More than half of all votes stand behind a pair, wherever the votes are known; or adjudicators do, and then the
@@ -26,8 +24,7 @@ class Pair:
     margin: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Preference:
+class Preference(NamedTuple):
     """The best response and who put it first; empty where several share that place. And the pairs that follow."""
 
     best: str
@@ -44,7 +41,7 @@ def responses(question: LabelQuestion | RankingQuestion, fields: Iterable[str]) 
     """
     if isinstance(question, RankingQuestion):
         return question.item_names(fields)
-    return [*dict.fromkeys(option.picks for option in question.options if option.picks)]
+    return question.picked
 
 
 def preference(question: LabelQuestion | RankingQuestion, answer: MergedAnswer) -> Preference:
@@ -66,12 +63,12 @@ def preference(question: LabelQuestion | RankingQuestion, answer: MergedAnswer) 
 
 
 def _from_label(question: LabelQuestion, answer: MergedAnswer) -> Preference:
-    picks = {option.value: option.picks for option in question.options}
+    picks = question.picks
     best = picks[str(answer.value)]
     if best is None:
         raise NoRow("no_preference", question.name, f"people chose {answer.value!r}, which prefers no response")
     who = tuple(
-        sorted(name for name, label in voices(answer).items() if isinstance(label, str) and picks.get(label) == best)
+        sorted([name for name, label in voices(answer).items() if isinstance(label, str) and picks.get(label) == best])
     )
     votes: Mapping[str, float] = answer.details.get("votes", {})
     # Several labels can pick the same response ("better", "much better"), so that the most frequent label may
@@ -84,10 +81,11 @@ def _from_label(question: LabelQuestion, answer: MergedAnswer) -> Preference:
     backing.setdefault(best, 0)
     if votes and not adjudicators(answer) and backing[best] * 2 <= total:
         raise NoRow("tie", question.name, f"{backing[best]:g} of {total:g} votes prefer {best}")
-    pairs = []
-    for other in dict.fromkeys(pick for pick in picks.values() if pick and pick != best):
-        margin = (backing[best] - backing.get(other, 0)) / total if votes else None
-        pairs.append(Pair(best, other, who, margin))
+    pairs = [
+        Pair(best, other, who, (backing[best] - backing.get(other, 0)) / total if votes else None)
+        for other in question.picked
+        if other != best
+    ]
     return Preference(best, who, tuple(pairs))
 
 

@@ -17,12 +17,18 @@ def prompt_messages(record: Record, template: TaskTemplate, training: Training) 
     Raises:
         NoRow: a text is blank, or the chat is none that trainers read.
     """
+    instruction = training.instruction.strip()
+    first = record.fields.get(training.prompt[0])
+    if len(training.prompt) == 1 and isinstance(first, str):  # as in most tasks
+        text = first.strip()
+        if not text:
+            raise NoRow("blank", training.prompt[0])
+        return [{"role": "user", "content": f"{instruction}\n\n{text}" if instruction else text}]
     shown = {name: record.fields[name] for name in training.prompt if record.fields.get(name)}
     for name, value in shown.items():
         spec = template.field_for(name)
         if spec and spec.type == "chat" and isinstance(value, list) and value[-1]["role"] == "assistant":
             shown[name] = value[:-1]
-    instruction = training.instruction.strip()
     chat = next(iter(shown.values()), None)
     spec = template.field_for(training.prompt[0])
     if not (len(training.prompt) == 1 and spec and spec.type == "chat" and isinstance(chat, list)):

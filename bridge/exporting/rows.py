@@ -112,7 +112,7 @@ def _rows(case: Case, source: Source, contest: Contest | None, kind: Kind) -> li
     else:
         assert isinstance(source, PairSource)
         rows = within(case, source) if source.ratings is not None else pair_rows(case, source)
-    settled = case.settled((*source.judges(), *source.texts()))
+    settled = case.settled((*source.judges(), *source.texts())) if case.adjudicated else {}
     if settled or kind == "reward":  # a pair is made as one for DPO
         rows = [replace(row, kind=kind, adjudicated={**settled, **row.adjudicated}) for row in rows]
     return rows

@@ -60,13 +60,16 @@ class MergedAnswer:
             raise ValueRejected(
                 f"outcome: {line.get('outcome')!r:.60} is unknown", remedy=f"use one of {', '.join(OUTCOMES)}"
             )
+        own: dict[str, Any] = {}
+        details: dict[str, Any] = {}
         for name, value in line.items():
             if name in _SHAPES and not _SHAPES[name](value):
                 raise ValueRejected(f"{name}: {value!r:.60} has the wrong shape", remedy=_REMEDY)
-        own = {
-            name: line[name] for name in ("outcome", "value", "support", "n", "reason", "annotators") if name in line
-        }
-        return cls(**own, details={name: line[name] for name in line if name not in own and name != "single"})
+            if name in _OWN:
+                own[name] = value
+            elif name != "single":
+                details[name] = value
+        return cls(**own, details=details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class Merged:
         return cls(record, read)
 
 
+_OWN = frozenset(("outcome", "value", "support", "n", "reason", "annotators"))
 _REMEDY = 'write {"record": KEY, "answers": {QUESTION: {"outcome": "agreed", "value": VALUE, "support": 2, "n": 3}}}'
 
 
@@ -122,7 +126,10 @@ def _is_counts(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # The types first: there may be millions of answers.
+    return type(value) is int or (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    )
 
 
 def _is_votes(value: object) -> bool:
@@ -130,9 +137,11 @@ def _is_votes(value: object) -> bool:
 
 
 def _is_value(value: object) -> bool:
+    if type(value) is str:
+        return True
     if isinstance(value, list):
         return _is_names(value) or all(isinstance(span, dict) for span in value)
-    return value is None or isinstance(value, str) or _is_int(value) or _is_counts(value)
+    return value is None or _is_int(value) or _is_counts(value)
 
 
 def _is_answers(value: object) -> bool:

@@ -114,10 +114,14 @@ def _misfit(question: Question, decision: MergedAnswer) -> str:
 
 def adjudicators(answer: MergedAnswer) -> Mapping[str, Any]:
     """Who settled an answer, with the answer of each; nobody where people agreed, or where it is not settled."""
-    given: Mapping[str, Any] = answer.details.get("adjudicators", {}) if answer.details.get("adjudicated") else {}
+    given: Mapping[str, Any] = answer.details.get("adjudicators", {}) if answer.details.get("adjudicated") else _NOBODY
     return given
 
 
-def voices(answer: MergedAnswer) -> dict[str, Any]:
+_NOBODY: Mapping[str, Any] = {}
+
+
+def voices(answer: MergedAnswer) -> Mapping[str, Any]:
     """Everybody who answered, adjudicators included; who did both speaks as adjudicator."""
-    return {**answer.annotators, **adjudicators(answer)}
+    deciding = adjudicators(answer)
+    return {**answer.annotators, **deciding} if deciding else answer.annotators
