@@ -1,0 +1,76 @@
+"""The text of a cue: markup taken off, and whoever speaks in it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from bridge.transcripts.forms import Cue, named
+from bridge.transcripts.turns import Turn
+
+_VOICE = re.compile(r"<v(?:\.[^\s>]*)?(?:[ \t\n]([^>]*))?>", re.IGNORECASE)
+_WEBVTT_TAGS = re.compile(r"</?(?:c|i|b|u|ruby|rt|lang|v)(?:[.\s][^<>]*)?>|<\d+(?::\d\d){1,2}[.,]\d{3}>", re.IGNORECASE)
+_SRT_TAGS = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^<>]*)?>|\{\\an?\d{1,2}\}", re.IGNORECASE)
+
+
+def cue_turns(
+    form: str, times: Cue, mark: int, texts: Sequence[tuple[int, str]], names: Collection[str] | None
+) -> Iterator[Turn]:
+    """The turns of one cue: one, or one for each voice in it.
+
+    Args:
+        form: ``webvtt`` or ``srt``.
+        times: of the cue.
+        mark: the line of its times.
+        texts: the lines below, with their numbers.
+        names: who may stand as ``Name: text``; the first line of a cue may bring a new name. None if nobody does.
+
+    >>> times = Cue(1.0, 2.0, False)
+    >>> lines = [(2, "<v Ann>2 &lt; 3, <i>no</i>?")]
+    >>> [(turn.speaker, turn.text) for turn in cue_turns("webvtt", times, 1, lines, None)]
+    [('Ann', '2 < 3, no?')]
+    >>> lines = [(2, "Ann: I would"), (3, "say: yes."), (4, "Bo: Me too.")]
+    >>> [(turn.speaker, turn.text, turn.lines) for turn in cue_turns("srt", times, 1, lines, {"Ann", "Bo"})]
+    [('Ann', 'I would\\nsay: yes.', (1, 3)), ('Bo', 'Me too.', (4, 4))]
+    """
+    voice = ""
+    parts: list[tuple[str, int, int, list[str]]] = []  # speaker, first and last line, text
+    for place, (number, line) in enumerate(texts):
+        for speaker, said in _voices(line, voice) if form == "webvtt" else [("", line)]:
+            voice = speaker
+            text = _plain(form, said)
+            begun = named(text) if names is not None and not speaker else None
+            if begun and (place == 0 or begun.speaker in (names or ())):
+                parts.append((begun.speaker, number, number, [begun.text]))
+            elif parts and (parts[-1][0] == speaker or not speaker):
+                parts[-1] = (*parts[-1][:2], number, [*parts[-1][3], text])
+            else:
+                parts.append((speaker, number, number, [text]))
+    first = mark
+    for speaker, _, last, said_lines in parts:
+        text = "\n".join(said_lines).strip()
+        if text:
+            yield Turn(speaker, text, (min(first, last), last), times.start, times.end)
+            first = last + 1
+
+
+def _voices(line: str, voice: str) -> Iterator[tuple[str, str]]:
+    """The line in parts, each with who says it; a voice goes on until it is closed or another begins."""
+    if "<" not in line:
+        yield voice, line
+        return
+    end = 0
+    for match in _VOICE.finditer(line):
+        if line[end : match.start()].strip():
+            yield voice, line[end : match.start()]
+        voice, end = html.unescape(match[1] or "").strip(), match.end()
+    yield voice, line[end:]
+
+
+def _plain(form: str, text: str) -> str:
+    if form == "webvtt":
+        if "<" in text:
+            text = _WEBVTT_TAGS.sub("", text)
+        return html.unescape(text) if "&" in text else text
+    return _SRT_TAGS.sub("", text) if "<" in text or "{" in text else text
