@@ -25,6 +25,12 @@ class Clock:
         """Wait."""
         time.sleep(seconds)
 
+    async def pause(self, seconds: float) -> None:
+        """Wait, and let other tasks work meanwhile."""
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
 
 class TestClock(Clock):
     """A clock that only moves when somebody waits, or says so.
@@ -53,6 +59,13 @@ class TestClock(Clock):
         """Move on, and note by how much."""
         self.slept.append(seconds)
         self.now += seconds
+
+    async def pause(self, seconds: float) -> None:
+        """The same, after everybody else had a turn."""
+        import asyncio
+
+        await asyncio.sleep(0)
+        self.sleep(seconds)
 
 
 SYSTEM = Clock()

@@ -53,6 +53,9 @@ class ChatRequest:
             raise UsageError(
                 "a request to a model: no model, or no messages", remedy="name the model, and ask something"
             )
+        for message in self.messages:
+            if not all(isinstance(message.get(part), str) for part in ("role", "content")):
+                raise UsageError("a message to a model: no role or no text", remedy='write {"role", "content"}')
         for name in OWN_PARAMETERS & self.parameters.keys():
             raise UsageError(
                 f"parameter {name}: not possible here", remedy="model, messages and schema have their own places"

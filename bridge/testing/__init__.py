@@ -3,9 +3,13 @@
 :class:`bridge.servers.memory.MemoryServer` is the server for tests that need none. :class:`LabelStudioPerson` and
 :class:`ArgillaPerson` answer on real servers. :class:`FaultyServer` puts seeded faults and crashes before any server;
 :class:`FaultProxy` stands between a real client and a real server, and breaks what goes through it.
+:class:`ModelServer` is a local OpenAI-compatible server, and :class:`ScriptedAsker` a model without one.
 """
 
 from bridge.testing.faults import FITS, Crash, FaultyServer, Injected, Kind, Verb
+from bridge.testing.models import Asked, ModelFault, ModelServer
+from bridge.testing.models_batches import BatchFaults
+from bridge.testing.models_scripted import ScriptedAsker
 from bridge.testing.people import ArgillaPerson, LabelStudioPerson
 from bridge.testing.proxy import (
     Drop,
@@ -28,6 +32,8 @@ from bridge.testing.proxy import (
 __all__ = [
     "FITS",
     "ArgillaPerson",
+    "Asked",
+    "BatchFaults",
     "Crash",
     "Drop",
     "Fault",
@@ -37,12 +43,15 @@ __all__ = [
     "Injected",
     "Kind",
     "LabelStudioPerson",
+    "ModelFault",
+    "ModelServer",
     "NotJson",
     "ProxiedRequest",
     "Redirect",
     "Reply",
     "Reset",
     "Rule",
+    "ScriptedAsker",
     "Seen",
     "Short",
     "Stall",

@@ -1,0 +1,219 @@
+"""What became of one request that was sent: an answer, or one of a few kinds of failure. Pure functions of the reply.
+
+No text of an endpoint gets into a reason: it may quote the prompt or the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from pydantic_core import from_json
+
+from bridge.models.budget import Tokens
+from bridge.models.replies import Choice, TokenChoice
+from bridge.waits import A_DAY_S, asked_wait
+
+Kind: TypeAlias = Literal["unreachable", "busy", "broken", "unclear", "refused", "fatal"]
+"""``unreachable``: nothing was sent. ``busy``: asked to wait. ``broken``: an error of the endpoint's, 5xx.
+``unclear``: sent, and no answer came. ``refused``: this request, whoever sends it. ``fatal``: any request would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer.
+
+    Args:
+        model: by the endpoint's own word.
+        choices: in their order.
+        tokens: as counted by the endpoint; None where it did not.
+    """
+
+    model: str
+    choices: tuple[Choice, ...]
+    tokens: Tokens | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No answer.
+
+    Args:
+        kind: see :data:`Kind`.
+        reason: why, in words of ours.
+        asked_s: for how long the endpoint asks to wait.
+        remedy: what to do about it, where it is fatal.
+        own: whether the reason lies in this request alone, such as a prompt that is too long.
+    """
+
+    kind: Kind
+    reason: str
+    asked_s: float = 0.0
+    remedy: str = ""
+    own: bool = False
+
+
+Outcome: TypeAlias = "Answered | Failed"
+
+_CODE = re.compile(r"[A-Za-z_]{2,60}")
+"""A name such as ``invalid_api_key``; without digits, so that it is no key."""
+
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|exceed_context_size|context.{0,20}(length|size|window)|too many tokens|too large to proc",
+    re.IGNORECASE,
+)
+_FILTERED = re.compile(r"content_filter|content_policy|moderation|ResponsibleAI", re.IGNORECASE)
+_SETTINGS = "check the model's address: it usually ends in /v1"
+
+
+def outcome(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> Outcome:
+    """What a reply to a chat completion means.
+
+    >>> outcome(429, {"retry-after": "180"}, b"{}", now=0.0)
+    Failed(kind='busy', reason='the endpoint asks to wait (429)', asked_s=180.0, remedy='', own=False)
+    >>> outcome(200, {}, b"<html>Sign in</html>", now=0.0).reason
+    'it answers 200 with something that is not JSON'
+    """
+    said = _json(body)
+    if 200 <= status < 300:
+        answered = read_completion(said)
+        if answered is not None:
+            return answered
+        what = "something that is not JSON" if said is None else "JSON that is no chat completion"
+        return Failed("fatal", f"it answers {status} with {what}", remedy=_SETTINGS)
+    return _failed(status, headers, said, body, now)
+
+
+def _failed(status: int, headers: Mapping[str, str], said: Any, body: bytes, now: float) -> Failed:
+    code = _code(said)
+    asked = _asked(headers, now)
+    told = f"{status} {code}".strip()
+    match status:
+        case 401:
+            return Failed("fatal", f"the key is missing or wrong ({told})", remedy="check the key: docs/models.md#keys")
+        case 402:
+            return Failed("fatal", f"the account has no credit left ({told})", remedy="see the provider's account page")
+        case 403 if not _FILTERED.search(code):
+            return Failed("fatal", f"the key may not do this ({told})", remedy="check what the key may use")
+        case 404 | 405 if said is None:
+            return Failed("fatal", f"there is no such address ({told})", remedy=_SETTINGS)
+        case 404:
+            return Failed("fatal", f"there is no such model, or no such address ({told})", remedy="check both names")
+        case 429 if "quota" in code or "billing" in code:
+            return Failed("fatal", f"the account's quota is used up ({told})", remedy="see the provider's account page")
+        case 429:
+            return Failed("busy", f"the endpoint asks to wait ({told})", asked)
+        case 408 | 409 | 425:
+            return Failed("broken", f"the endpoint gave up ({told})", asked)
+    if 300 <= status < 400:
+        return Failed(
+            "fatal", f"it redirects ({status}), which is not followed", remedy="give the address that it redirects to"
+        )
+    if _TOO_LONG.search(body[:4000].decode("utf-8", "replace")):
+        return Failed("refused", f"the prompt is longer than the model's context ({told})", own=True)
+    if status >= 500:
+        return Failed("broken", f"an error of the endpoint ({told})", asked)
+    if _FILTERED.search(body[:4000].decode("utf-8", "replace")):
+        return Failed("refused", f"refused by the endpoint's content filter ({told})", own=True)
+    return Failed("refused", f"the endpoint refuses the request ({told})")
+
+
+def read_completion(said: Any) -> Answered | None:
+    """A chat completion; None if this is none.
+
+    >>> read_completion({"model": "m", "choices": [{"message": {"content": "Four."}, "finish_reason": "stop"}]})
+    Answered(model='m', choices=(Choice(text='Four.', finish='stop', logprobs=None),), tokens=None)
+    """
+    if not isinstance(said, dict) or not isinstance(said.get("choices"), list):
+        return None
+    given = [one for one in said["choices"] if isinstance(one, dict) and isinstance(one.get("message"), dict)]
+    if len(given) < len(said["choices"]):
+        return None
+    given.sort(key=_index)
+    model = said.get("model")
+    return Answered(
+        whole(model) if isinstance(model, str) else "", tuple(_choice(one) for one in given), _tokens(said.get("usage"))
+    )
+
+
+def _index(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def _choice(given: Mapping[str, Any]) -> Choice:
+    message = given["message"]
+    text = message.get("content")
+    if isinstance(text, list):  # parts, as some endpoints answer
+        text = "".join(part.get("text") or "" for part in text if isinstance(part, dict))
+    finish = given.get("finish_reason")
+    finish = finish if isinstance(finish, str) and _CODE.fullmatch(finish) else "stop"
+    if isinstance(message.get("refusal"), str) and message["refusal"]:
+        text, finish = None, "refusal"
+    return Choice(whole(text) if isinstance(text, str) else None, finish, _logprobs(given.get("logprobs")))
+
+
+def _logprobs(given: Any) -> tuple[TokenChoice, ...] | None:
+    content = given.get("content") if isinstance(given, dict) else None
+    if not isinstance(content, list) or not content:
+        return None
+    tokens = []
+    for one in content:
+        pair = _pair(one)
+        if pair is None:
+            return None
+        others = one.get("top_logprobs")
+        top = [_pair(other) for other in others] if isinstance(others, list) else []
+        tokens.append(TokenChoice(*pair, tuple(other for other in top if other is not None)))
+    return tuple(tokens)
+
+
+def _pair(given: Any) -> tuple[str, float] | None:
+    token, logprob = (given.get("token"), given.get("logprob")) if isinstance(given, dict) else (None, None)
+    if not isinstance(token, str) or not isinstance(logprob, int | float):
+        return None
+    return whole(token), max(float(logprob), -9999.0)  # what endpoints write for a token that cannot be
+
+
+def _tokens(usage: Any) -> Tokens | None:
+    if not isinstance(usage, dict):
+        return None
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if not isinstance(prompt, int) or prompt < 0:
+        return None
+    return Tokens(prompt, completion if isinstance(completion, int) and completion >= 0 else 0)
+
+
+def whole(text: str) -> str:
+    """A text without halves of surrogate pairs, which no file can hold; U+FFFD stands for each.
+
+    >>> whole("a\\ud83d")
+    'a\ufffd'
+    """
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return None
+
+
+def _code(said: Any) -> str:
+    """The error's code in an endpoint's own words, where it is a mere name."""
+    error = said.get("error", said) if isinstance(said, dict) else None
+    for name in ("code", "type"):
+        code = error.get(name) if isinstance(error, dict) else None
+        if isinstance(code, str) and _CODE.fullmatch(code):
+            return code
+    return ""
+
+
+def _asked(headers: Mapping[str, str], now: float) -> float:
+    milliseconds = headers.get("retry-after-ms", "")
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", milliseconds):
+        return min(float(milliseconds) / 1000, A_DAY_S)
+    return asked_wait(headers.get("retry-after", ""), headers.get("date", ""), now)
