@@ -1,0 +1,97 @@
+"""Recipes: what models are asked to write, as files that people can read, copy and change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError, model_validator
+
+from bridge.errors import UsageError
+from bridge.questions import Misplaced, Name, Part, Prose, Title, Version
+from bridge.records import Message
+from bridge.yamlfile import read_yaml
+
+FOLDER = Path(__file__).parent / "recipes"
+
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
+_PLACES = {
+    "list": ("count", "topic", "persona", "level", "examples"),
+    "prompt": ("text", "task"),
+    "answer": ("text", "prompt", "instruction"),
+}
+
+
+class Recipe(Part):
+    """What a model is asked for.
+
+    ``answer`` is what comes back: one ``text``, or a ``list`` of new instructions. ``of`` is what a text is made from:
+    the ``prompt`` of a given row, or its ``answer``. ``facts`` says what a text may do to the numbers and names of the
+    one that it is made from: ``keep`` them all, ``may_lose`` some, or ``any``. A ``novel`` one must pass the novelty
+    filter; another one must only differ. ``answered`` says what answers a new prompt: the answer of the row that it was
+    made from (``keep``), or a model (``anew``).
+
+    >>> recipe = load_recipe("paraphrase")
+    >>> recipe.facts, recipe.answered, recipe.messages({"text": "Name {{three}} rivers."})[0]["content"][-51:]
+    ('keep', 'keep', '<instruction>\\nName {{three}} rivers.\\n</instruction>')
+    """
+
+    version: Version
+    name: Name
+    about: Title
+    answer: Literal["text", "list"] = "text"
+    of: Literal["prompt", "answer"] = "prompt"
+    facts: Literal["keep", "may_lose", "any"] = "keep"
+    novel: bool = False
+    answered: Literal["keep", "anew"] = "anew"
+    system: Prose = ""
+    user: Prose
+
+    @model_validator(mode="after")
+    def _places(self) -> Recipe:
+        there = set(_PLACE.findall(self.user))
+        known = _PLACES["list" if self.answer == "list" else self.of]
+        for name in sorted(there - set(known)):
+            raise Misplaced(("user",), f"there is nothing to put at {{{{{name}}}}}; known are {', '.join(known)}")
+        needed = "topic" if self.answer == "list" else "text"
+        if needed not in there:
+            raise Misplaced(("user",), f"it does not say where the {needed} goes: {{{{{needed}}}}}")
+        return self
+
+    def messages(self, values: Mapping[str, str]) -> list[Message]:
+        """The messages with these values in their places. What a value holds is never taken for a place itself."""
+        asked = _PLACE.sub(lambda match: values.get(match[1], ""), self.user).strip()
+        before = [{"role": "system", "content": self.system.strip()}] if self.system.strip() else []
+        return [*before, {"role": "user", "content": asked}]
+
+
+def recipe_names() -> list[str]:
+    """The names of the recipes that come with the program.
+
+    >>> recipe_names()
+    ['contradiction', 'harder', 'instructions', 'nothing_to_do', 'paraphrase', 'rewrite']
+    """
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """A recipe by its name, or from a file of one's own (``./mine.yaml``).
+
+    Raises:
+        UsageError: there is none, or it is wrong; names file and line.
+    """
+    text = str(name)
+    if "/" not in text and not text.endswith((".yaml", ".yml")):
+        if text not in recipe_names():
+            raise UsageError(
+                f"recipe {text!r:.60}: there is none",
+                remedy=f"use one of {', '.join(recipe_names())}, or a file of your own: ./{text:.60}.yaml",
+            )
+        name = FOLDER / f"{text}.yaml"
+    file = read_yaml(Path(name), UsageError)
+    try:
+        return Recipe.model_validate(file.data)
+    except ValidationError as error:
+        raise file.explain(error, UsageError, "copy a recipe of ours and change it") from None
