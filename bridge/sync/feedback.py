@@ -79,6 +79,8 @@ class Feedback:
             # not changed on the server since, so only a sweep of everything brings it.
             with self._ledger.transaction() as db:
                 db.execute("DELETE FROM answers")
+                # The note goes with what it is about: lines may come back byte for byte, and a crash in between.
+                db.execute("DELETE FROM notes WHERE name = 'feedback'")
                 db.execute("UPDATE projects SET cursor = '' WHERE cursor IS NOT NULL")
             size = 0
         lines = self._lines(size)

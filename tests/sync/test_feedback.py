@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import bridge
 from bridge.annotations import Annotation, newest
 from bridge.errors import StoreError
 from bridge.sync.feedback import Changes, Feedback
+from bridge.sync.ledger import Ledger
 
 
 @pytest.fixture
@@ -279,3 +281,17 @@ def test_answers_are_on_the_disk_before_append_returns(path: Path, monkeypatch: 
 def test_nothing_to_append_touches_no_file(path: Path) -> None:
     Feedback(path).append([])
     assert not path.exists()
+
+
+def test_lines_that_come_back_as_they_were_are_known_even_where_a_crash_lost_their_index(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.parent.mkdir()
+    with closing(Ledger(path.with_name("ledger.db"))) as ledger:
+        see(Feedback(path, ledger=ledger), answer())
+        path.rename(path.with_name("old"))
+        store = Feedback(path, ledger=ledger)  # the file is another one, so its index is dropped
+        monkeypatch.setattr(store, "_remember", lambda *_: None)
+        see(store, answer())  # and the process dies before the new one is written
+        assert path.read_bytes() == path.with_name("old").read_bytes()
+        assert see(Feedback(path, ledger=ledger), answer()) == Changes(unchanged=1)
