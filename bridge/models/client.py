@@ -92,7 +92,7 @@ class ModelClient:
     ) -> None:
         self.model = model
         self.endpoint = Endpoint(url, key=key, allow_http=allow_http, connections=concurrency, timeout_s=timeout_s)
-        self.journal = journal or Journal()
+        self.journal = Journal() if journal is None else journal
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._patience = patience or Patience()

@@ -125,10 +125,6 @@ class Journal:
         line = self._line(place) if isinstance(place, tuple) else place
         return _entry(line)
 
-    def __len__(self) -> int:
-        """How many requests have ended."""
-        return len(self._places)
-
     def attempts(self, endpoint: str, key: str) -> int:
         """How often a request was sent that has not ended."""
         return self._attempts[endpoint, key]
@@ -196,6 +192,8 @@ class Journal:
     def _open(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and not path.is_file():
+                raise StoreError(f"{path}: no file", remedy="give the name of a file")
             self._file = FileIO(path, "a+")
             _hold(self._file, path)
             self._read(path, self._file)

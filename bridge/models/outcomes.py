@@ -5,9 +5,11 @@ No text of an endpoint gets into a reason: it may quote the prompt or the key.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal, TypeAlias
 
 from pydantic_core import from_json
@@ -174,6 +176,8 @@ def _pair(given: Any) -> tuple[str, float] | None:
     token, logprob = (given.get("token"), given.get("logprob")) if isinstance(given, dict) else (None, None)
     if not isinstance(token, str) or not isinstance(logprob, int | float):
         return None
+    if not isfinite(logprob):
+        return None
     return whole(token), max(float(logprob), -9999.0)  # what endpoints write for a token that cannot be
 
 
@@ -199,6 +203,10 @@ def _json(body: bytes) -> Any:
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError:
+        pass
+    try:
+        return json.loads(body)  # which takes halves of surrogate pairs
+    except (ValueError, RecursionError):
         return None
 
 
