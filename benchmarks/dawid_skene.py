@@ -35,7 +35,8 @@ from typing import Any
 import numpy as np
 
 from bridge.merging.dawid_skene import Floats, Ints, Votes, dawid_skene, shares, votes
-from bridge.merging.gate import gate, set_aside, top
+from bridge.merging.gate import gate, set_aside
+from bridge.merging.rivals import top
 from bridge.merging.suspects import suspects
 
 ITEMS, EACH, LABELS, PEOPLE = 20_000, 5, 5, 200

@@ -10,6 +10,7 @@ A model learns from the answers alone, so it can be wrong without any sign in it
   it may as well have taken the wrong side;
 - people differ enough, and have said enough, to be told apart: answers that were left out are predicted no worse by a
   matrix for each annotator than by one for all. Otherwise the model has learned chance;
+- people whom neither has heard do not side with the majority against it, where the two differ;
 - two other models do not contradict it, where it changes what most of all people said. One knows only how often each
   annotator is right: by its reckoning the changed labels must not make things worse. The other knows items that are
   hard for everybody, which Dawid-Skene may take for a label of their own: by its reckoning the changes must clearly
@@ -22,14 +23,15 @@ No gate sees an error that most people share. What it is worth is in docs/benchm
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from bridge.merging.dawid_skene import Fit, Floats, Ints, Votes, as_one, dawid_skene, without
+from bridge.merging.dawid_skene import Fit, Votes, as_one, dawid_skene, without
 from bridge.merging.doubt import Doubt
-from bridge.merging.rivals import hard_items, knowing_who, one_coin, part
+from bridge.merging.rivals import hard_items, knowing_who, one_coin, part, top, unasked
 from bridge.merging.suspects import suspects
 
 ITEMS, ANSWERS_PER_ITEM, ANNOTATORS, ANSWERS_PER_LABEL = 100, 2, 3, 5
@@ -236,6 +238,15 @@ def _contradicted(votes: Votes, fit: Fit, said: Votes) -> Iterator[Doubt]:
             evidence={"nats_per_answer": round(worth, 4), "needed": -UNSURE},
         )
     remedy = "stay with the majority, or have an expert decide some of the records on which the two differ"
+    model, majority = unasked(few)
+    if majority - model > math.sqrt(majority + model):
+        yield Doubt(
+            "unconfirmed",
+            "people whom it has not heard side with the majority more often than with the model: "
+            f"{majority:,.0f} to {model:,.0f} of their answers, where the two differ",
+            remedy,
+            evidence={"for_the_model": round(model, 2), "for_the_majority": round(majority, 2)},
+        )
     gain = float((one_coin(few) * change).sum() / len(items))
     if gain < -LOSS:
         yield Doubt(
@@ -254,14 +265,3 @@ def _contradicted(votes: Votes, fit: Fit, said: Votes) -> Iterator[Doubt]:
             remedy,
             evidence={"changed": round(changed, 4), "gain": round(gain, 4), "needed": round(NET * changed, 4)},
         )
-
-
-def top(scores: Floats | Ints) -> Floats:
-    """The best label of each item as a 1, or as equal parts where several are equally good (items x labels).
-
-    >>> top(np.array([[3, 1, 0], [2, 2, 0]])).tolist()
-    [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
-    """
-    best: Floats = (scores >= scores.max(axis=1, keepdims=True) - 1e-9).astype(np.float64)
-    best /= best.sum(axis=1, keepdims=True)
-    return best

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bridge.merging.dawid_skene import Floats, Ints, Votes, dawid_skene, expect, shares, smoothing, sums
+from bridge.merging.dawid_skene import Bools, Floats, Ints, Votes, dawid_skene, expect, shares, smoothing, sums
 
 ROUNDS, CLOSE = 40, 0.01
 """When to stop: a comparison needs no more digits."""
@@ -111,13 +111,56 @@ def knowing_who(votes: Votes) -> float:
     return float(np.mean(_predicted(votes, fold) - _predicted(together, fold)))
 
 
+def unasked(votes: Votes) -> tuple[float, float]:
+    """How many answers speak for the model, and how many for the majority, of people whom neither of them has heard.
+
+    A fifth of the people is left out; where the two differ on what the rest said, the answers of those left out count
+    for one or the other, or for neither. So does each fifth in turn. Where labels are equally good, each has its part.
+
+    >>> from bridge.merging.dawid_skene import votes
+    >>> crowd = [(f"i{n:02}", f"p{m}", "yes" if n % 2 else "no") for n in range(30) for m in range(3)]
+    >>> unasked(votes(crowd, ["yes", "no"]))
+    (0.0, 0.0)
+    """
+    given = np.bincount(votes.annotator)
+    # By what people did and not by their names, so that other names change nothing.
+    order = np.lexsort((np.bincount(votes.annotator, votes.label), np.bincount(votes.annotator, votes.item), -given))
+    fold = np.empty_like(order)
+    fold[order] = np.arange(len(order)) % FOLDS
+    model = majority = 0.0
+    for number in range(FOLDS):
+        out = fold[votes.annotator] == number
+        seen = _of(votes, ~out)
+        fit = dawid_skene(seen, tolerance=CLOSE, max_iterations=ROUNDS)
+        counts = seen.counts()
+        change = np.where(counts.any(axis=1, keepdims=True), top(fit.posterior) - top(counts), 0.0)
+        speaks = change[votes.item[out], votes.label[out]]
+        model += float(speaks[speaks > 0].sum())
+        majority -= float(speaks[speaks < 0].sum())
+    return model, majority
+
+
+def _of(votes: Votes, these: Bools) -> Votes:
+    return replace(votes, item=votes.item[these], annotator=votes.annotator[these], label=votes.label[these])
+
+
+def top(scores: Floats | Ints) -> Floats:
+    """The best label of each item as a 1, or as equal parts where several are equally good (items x labels).
+
+    >>> top(np.array([[3, 1, 0], [2, 2, 0]])).tolist()
+    [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
+    """
+    best: Floats = (scores >= scores.max(axis=1, keepdims=True) - 1e-9).astype(np.float64)
+    best /= best.sum(axis=1, keepdims=True)
+    return best
+
+
 def _predicted(votes: Votes, fold: Ints) -> Floats:
     """The logarithm of the chance of each answer, by what is learned from the other folds."""
     logs = np.empty(len(votes.label))
     for number in range(FOLDS):
         left, out = fold != number, fold == number
-        seen = replace(votes, item=votes.item[left], annotator=votes.annotator[left], label=votes.label[left])
-        fit = dawid_skene(seen, tolerance=CLOSE, max_iterations=ROUNDS)
+        fit = dawid_skene(_of(votes, left), tolerance=CLOSE, max_iterations=ROUNDS)
         chances = fit.confusion[votes.annotator[out], :, votes.label[out]]
         logs[out] = np.log((fit.posterior[votes.item[out]] * chances).sum(axis=1))
     return logs

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from bridge.merging.dawid_skene import Floats, Ints, Votes, votes
-from bridge.merging.gate import top
+from bridge.merging.rivals import top
 from tests.merging.published import rows
 
 Answer = tuple[str, str, str]

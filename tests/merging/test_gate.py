@@ -150,6 +150,19 @@ def test_two_people_are_too_few() -> None:
     assert "few_annotators" in kinds(*crowd({"ann": right(0.9), "bo": right(0.7)}, 400))
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_two_who_see_things_alike_are_not_taken_for_the_only_ones_who_are_right(seed: int) -> None:
+    """They share a view that is right no more often than anybody's, and the model takes their agreement for skill."""
+    answers, truth = crowd({f"p{n}": right(0.7) for n in range(7)}, 300, each=7, seed=seed)
+    rng = np.random.default_rng(seed)
+    for item in sorted(truth):
+        view = int(truth[item]) ^ int(rng.random() > 0.65)
+        answers += [(item, who, str(view ^ int(rng.random() > 0.93))) for who in ("ann", "bo")]
+    said, label = cast(answers, truth)
+    assert accuracy(dawid_skene(said).posterior, label) < accuracy(said.counts(), label) - 0.1
+    assert kinds(answers, truth) >= {"unconfirmed"}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_items_that_nobody_knows_become_no_label_of_their_own(seed: int) -> None:
     people = {f"p{n:02}": right(0.9, 5) for n in range(20)}
