@@ -1,10 +1,11 @@
 """How much annobridge adds to what Argilla itself costs: push and pull against bare loops and the SDK.
 
-    python benchmarks/argilla.py [--json] [--records 5000] [--rounds 3] [--sdk-python PYTHON] [--pulls]
+    python benchmarks/argilla.py [--json] [--records 5000] [--rounds 3] [--batches 100 250 500]
+                                 [--sdk-python PYTHON] [--pulls]
 
 Starts an Argilla of its own (with OpenSearch and Redis) in a temporary folder. All sides of a ratio run in one run:
-pushes take turns after every 500 records, and the ratio is that of the sums; pulls, which are short, run one after the
-other in changing order, several times, and the ratio is that of the medians.
+pushes take turns after every 500 records, and the ratio is that of the sums, with an interval; pulls, which are short,
+run one after the other in changing order, several times, and the ratio is that of the medians.
 
 * push: making the dataset and `bridge.sync.push` of records with three suggestions, against a loop that puts the same
   payloads with httpx2, for each of several batch sizes (the best counts), and against the SDK's `create` and
@@ -30,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from common import PART, TEMPLATE, Spent, Turn, in_turn, part_by_part, records
+from common import PART, TEMPLATE, Spent, Turn, in_turn, part_by_part, ratio, records, total
 
 from bridge.records import Record
 from bridge.servers.argilla import Argilla
@@ -41,7 +42,6 @@ from bridge.sync.people import People
 from bridge.sync.pull import pull
 from bridge.sync.push import push
 
-BATCHES = (100, 250, 500)
 ANSWERED = 0.4
 
 SDK = """
@@ -286,6 +286,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--records", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batches", type=int, nargs="+", default=[100, 250, 500], help="of the bare loops")
     parser.add_argument("--sdk-python", default="", help="an interpreter that has argilla and requests")
     parser.add_argument("--pulls", action="store_true", help="leave the pushes out, which take most of the time")
     options = parser.parse_args()
@@ -295,11 +296,12 @@ def main() -> None:
     ):
         bench = Bench(server, options.records, options.sdk_python)
         pushing: dict[str, Callable[[Turn], None]] = {"push": bench.push}
-        for batch in BATCHES:
+        for batch in options.batches:
             pushing[f"bare push by {batch}"] = partial(bench.bare_push, batch=batch)
         if options.sdk_python:
             pushing["SDK log"] = bench.sdk_push
-        pushes = {} if options.pulls else part_by_part(options.rounds, pushing)
+        parts = {} if options.pulls else part_by_part(options.rounds, pushing)
+        pushes = {name: total(taken) for name, taken in parts.items()}
         project, dataset, answers = bench.answered()
         sides: dict[str, Callable[[], Spent]] = {
             "pull": lambda: bench.pull(project, dataset, answers),
@@ -315,10 +317,12 @@ def main() -> None:
         "requests of a pull when nothing happened": requests,
     }
     if pushes:
-        best = min(spent.wall for name, spent in pushes.items() if name.startswith("bare"))
-        result["push / best bare loop"] = round(pushes["push"].wall / best, 3)
+        best = min((name for name in pushes if name.startswith("bare")), key=lambda name: pushes[name].wall)
+        result[f"push / {best}, the best"] = ratio(parts["push"], parts[best])
+        for name in pushes.keys() & {"bare push by 250"}:  # our own batch
+            result[f"push / {name}"] = ratio(parts["push"], parts[name])
     if pushes and options.sdk_python:
-        result["push / SDK log"] = round(pushes["push"].wall / pushes["SDK log"].wall, 3)
+        result["push / SDK log"] = ratio(parts["push"], parts["SDK log"])
         result["push / SDK log, processor"] = round(pushes["push"].processor / pushes["SDK log"].processor, 3)
     if options.sdk_python:
         result["pull / SDK iteration"] = round(pulls["pull"].wall / pulls["SDK iteration"].wall, 3)

@@ -7,7 +7,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from bridge.records import Record, Suggestion
@@ -111,21 +111,39 @@ class Turn:
         return Spent(time.perf_counter() - started, time.process_time() - spent + self.processor - elsewhere)
 
 
-def part_by_part(rounds: int, sides: dict[str, Callable[[Turn], None]]) -> dict[str, Spent]:
-    """Sums over all parts of all rounds; the sides take turns after every :data:`PART` records, in changing order.
+def part_by_part(rounds: int, sides: dict[str, Callable[[Turn], None]]) -> dict[str, list[Spent]]:
+    """What each part of all rounds took; the sides take turns after every :data:`PART` records, in changing order.
 
     A machine that is slow for minutes at a time is slow for all of them.
     """
     rng = random.Random(7)
-    total = dict.fromkeys(sides, Spent(0.0, 0.0))
+    parts: dict[str, list[Spent]] = {name: [] for name in sides}
     for number in range(rounds):
         turns = {name: Turn(side) for name, side in sides.items()}
-        taken = dict.fromkeys(sides, Spent(0.0, 0.0))
+        done = {name: len(taken) for name, taken in parts.items()}
         while left := [name for name, turn in turns.items() if not turn.over]:
             for name in rng.sample(left, len(left)):
-                wall, processor = turns[name].take()
-                taken[name] = Spent(taken[name].wall + wall, taken[name].processor + processor)
-        for name, (wall, processor) in taken.items():
+                parts[name].append(turns[name].take())
+        for name, taken in parts.items():
+            wall, processor = total(taken[done[name] :])
             print(f"  round {number + 1}  {name:22} {wall:7.2f} s, processor {processor:.2f} s", file=sys.stderr)
-            total[name] = Spent(total[name].wall + wall, total[name].processor + processor)
-    return total
+    return parts
+
+
+def total(parts: Sequence[Spent]) -> Spent:
+    """The sums of both."""
+    return Spent(sum(part.wall for part in parts), sum(part.processor for part in parts))
+
+
+def ratio(one: Sequence[Spent], other: Sequence[Spent]) -> str:
+    """The ratio of two sums of time, and between what 95 of 100 ratios lie if parts are drawn again (a bootstrap).
+
+    Parts of the same place are drawn together, because they ran one after the other.
+    """
+    rng = random.Random(7)
+    pairs = list(zip(one, other, strict=False))  # a side may have a short part at the end
+    drawn = sorted(
+        sum(a.wall for a, _ in again) / sum(b.wall for _, b in again)
+        for again in (rng.choices(pairs, k=len(pairs)) for _ in range(2000))
+    )
+    return f"{total(one).wall / total(other).wall:.3f} (95 %: {drawn[50]:.3f} to {drawn[1949]:.3f})"
