@@ -12,7 +12,7 @@ from bridge.errors import UsageError, ValueRejected
 from bridge.generating.lengths import Lengths
 from bridge.generating.order import closing
 from bridge.generating.shape import Shape
-from bridge.generating.work import Arm, Call, Prompt, Refused, described, no_answer
+from bridge.generating.work import Arm, Call, Prompt, Refused, asked_anew, described, no_answer
 from bridge.models.replies import Reply
 from bridge.models.requests import ChatRequest
 from bridge.records import Record
@@ -31,7 +31,8 @@ class Answering:
         shape: of the records.
         arms: who answers. One arm gives as many answers as are wanted, under one prompt; of several each gives one.
         count: how many answers are wanted to each prompt.
-        seed: decides the order in which answers that are compared stand, so that no arm is always the first.
+        seed: decides the order in which answers that are compared stand, so that no arm is always the first; another
+            one asks anew.
 
     Attributes:
         lengths: of the answers, by arm, where several arms are compared.
@@ -84,7 +85,7 @@ class Answering:
 
     def _request(self, arm: Arm, prompt: Prompt) -> ChatRequest:
         count = 1 if len(self._arms) > 1 else self._count
-        return arm.request(self._shape.messages(prompt.value, arm.system), count=count)
+        return arm.request(self._shape.messages(prompt.value, arm.system), count=count, salt=asked_anew(self._seed))
 
     def _requests(self, arm: Arm, prompts: Iterable[Prompt]) -> Iterable[ChatRequest]:
         return (self._request(arm, prompt) for prompt in prompts if prompt.answer is None)

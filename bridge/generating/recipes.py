@@ -83,7 +83,7 @@ def load_recipe(name: str | Path) -> Recipe:
         UsageError: there is none, or it is wrong; names file and line.
     """
     text = str(name)
-    if "/" not in text and not text.endswith((".yaml", ".yml")):
+    if not is_file(text):
         if text not in recipe_names():
             raise UsageError(
                 f"recipe {text!r:.60}: there is none",
@@ -95,3 +95,12 @@ def load_recipe(name: str | Path) -> Recipe:
         return Recipe.model_validate(file.data)
     except ValidationError as error:
         raise file.explain(error, UsageError, "copy a recipe of ours and change it") from None
+
+
+def is_file(name: str) -> bool:
+    """Whether a recipe or template is named by its file.
+
+    >>> is_file("./mine.yaml"), is_file("paraphrase")
+    (True, False)
+    """
+    return name.endswith((".yaml", ".yml"))

@@ -13,7 +13,7 @@ from bridge.generating.order import closing
 from bridge.generating.recipes import Recipe
 from bridge.generating.shape import Shape
 from bridge.generating.variants import inherited, unwrapped, wrong_facts
-from bridge.generating.work import Arm, Call, Prompt, Refused, no_answer
+from bridge.generating.work import Arm, Call, Prompt, Refused, asked_anew, no_answer
 from bridge.metadata import wrote_stub
 from bridge.models.replies import Reply
 from bridge.models.requests import ChatRequest
@@ -36,7 +36,7 @@ class Rewriting:
         names: further names that must stay.
         capitals: whether a capital letter makes a name.
         keep: names of metadata that new records have from their row.
-        seed: decides in which order both answers stand.
+        seed: decides in which order both answers stand; another one asks anew.
 
     Raises:
         UsageError: the template has no question that a rewritten answer could be suggested for.
@@ -57,6 +57,7 @@ class Rewriting:
     ) -> None:
         self._arm, self._recipe, self._shape, self._instruction = arm, recipe, shape, instruction
         self._names, self._capitals, self._keep = list(names), capitals, list(keep)
+        self._salt = asked_anew(seed)
         self._question = shape.rewriting_question() if suggest else None
         if suggest and self._question is None:
             raise UsageError(
@@ -88,7 +89,7 @@ class Rewriting:
 
     def _request(self, row: Given, answer: str) -> ChatRequest:
         values = {"text": answer, "prompt": text_of(row.prompt), "instruction": self._instruction}
-        return self._arm.request(self._recipe.messages(values))
+        return self._arm.request(self._recipe.messages(values), salt=self._salt)
 
     def _made(self, row: Given, answer: str, reply: Reply) -> Sequence[Made]:
         if reply.text is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +15,7 @@ from bridge.generating.facts import capitals_tell
 from bridge.generating.given import Given, GivenRows
 from bridge.generating.instructions import Instructions, cells
 from bridge.generating.novelty import Pool
-from bridge.generating.recipes import Recipe, load_recipe
+from bridge.generating.recipes import Recipe, is_file, load_recipe
 from bridge.generating.result import Caution, Generated
 from bridge.generating.rewriting import Rewriting
 from bridge.generating.settings import GenerateConfig
@@ -89,8 +89,7 @@ class Run:
     ) -> None:
         self._config, self._askers, self._folder, self._tick = config, askers, folder or Path(), tick
         template = config.template
-        is_file = template.endswith((".yaml", ".yml"))
-        self._shape = Shape.of(load_template(self._folder / template if is_file else template))
+        self._shape = Shape.of(load_template(self._folder / template if is_file(template) else template))
         self._result = Generated()
         first = config.models[0]
         self._writer = Arm(first.name, askers[first.name], parameters=first.parameters)
@@ -151,7 +150,7 @@ class Run:
         named = cells(wanted.topics, wanted.personas, wanted.levels, wanted.count)
         asking = Instructions(
             self._writer,
-            self._recipe("instructions", answer="list"),
+            self._recipes(["instructions"], answer="list")[0],
             named,
             pool,
             examples=examples,
@@ -182,7 +181,7 @@ class Run:
         config = self._config
         rewriting = Rewriting(
             self._writer,
-            self._recipe("rewrite", of="answer"),
+            self._recipes(["rewrite"], of="answer")[0],
             self._shape,
             instruction=" ".join(config.rewrite.instruction.split()),
             suggest=config.rewrite.suggest,
@@ -198,7 +197,7 @@ class Run:
     async def _augment(self) -> AsyncIterator[Made]:
         config, wanted = self._config, self._config.augment
         assert wanted.by is not None
-        recipes = [self._recipe(name, of="prompt") for name in wanted.recipes]
+        recipes = self._recipes(["paraphrase", "harder"])
         pool = self._pool()
 
         def rows() -> Iterator[Given]:
@@ -266,16 +265,17 @@ class Run:
             ]
         return [Arm(one.name, self._askers[one.name], config.system.strip(), one.parameters) for one in models.values()]
 
-    def _recipe(self, name: str, *, answer: str = "text", of: str = "prompt") -> Recipe:
-        if self._config.make != "augment" and self._config.recipe is not None:
-            name = self._config.recipe
-        recipe = load_recipe(self._folder / name if name.endswith((".yaml", ".yml")) else name)
-        if recipe.answer != answer or recipe.of != of:
-            raise UsageError(
-                f"recipe {recipe.name}: it is not one for {self._config.make}",
-                remedy="see the list of recipes in docs/generation.md",
-            )
-        return recipe
+    def _recipes(self, usual: Sequence[str], *, answer: str = "text", of: str = "prompt") -> list[Recipe]:
+        found = []
+        for name in self._config.recipes or usual:
+            recipe = load_recipe(self._folder / name if is_file(name) else name)
+            if recipe.answer != answer or recipe.of != of:
+                raise UsageError(
+                    f"recipe {recipe.name}: it is not one for {self._config.make}",
+                    remedy="see the table of recipes in docs/generation.md",
+                )
+            found.append(recipe)
+        return found
 
     def _given(self) -> GivenRows:
         rows = self._config.rows

@@ -101,7 +101,6 @@ class AugmentPart(Part):
     by: Text | None = None
     below: int = Field(20, ge=1, le=1_000_000)
     only: Texts = []
-    recipes: Texts = ["paraphrase", "harder"]
     per_row: int = Field(3, ge=1, le=50)
 
 
@@ -114,7 +113,11 @@ class BudgetPart(Part):
 
 
 class GenerateConfig(Part):
-    """Everything that ``generate.yaml`` can say."""
+    """Everything that ``generate.yaml`` can say.
+
+    ``recipes`` say how models are asked (:mod:`bridge.generating.recipes`); to augment, several take turns. ``names``
+    must stay in variants and rewritten answers, ``keep`` is metadata of rows that goes on to what is made from them.
+    """
 
     version: Version = 1
     make: Literal["instructions", "candidates", "rewrite", "augment"] = "instructions"
@@ -133,7 +136,7 @@ class GenerateConfig(Part):
     arms: list[ArmPart] = []
     rewrite: RewritePart = RewritePart()
     augment: AugmentPart = AugmentPart()
-    recipe: Text | None = None
+    recipes: Texts = []
     names: Texts = []
     keep: Texts = []
     seed: int = Field(0, ge=0, le=2**63 - 1)
@@ -151,6 +154,8 @@ class GenerateConfig(Part):
             raise Misplaced(("rows",), f"to make {self.make}, name the file with the rows")
         if self.make == "augment" and self.augment.by is None:
             raise Misplaced(("augment",), "by is missing: the column that says which stratum a row is of")
+        if self.make in ("instructions", "rewrite") and len(self.recipes) > 1:
+            raise Misplaced(("recipes",), f"to make {self.make}, one recipe is used; name one")
         for what, names in (("models", [m.name for m in self.models]), ("arms", [a.name for a in self.arms])):
             if len({*names}) < len(names):
                 raise Misplaced((what,), "the same name stands twice")

@@ -167,6 +167,15 @@ class Refused:
         }
 
 
+def asked_anew(seed: int) -> str:
+    """The salt of requests: each seed asks anew, and the first one asks as anybody would.
+
+    >>> asked_anew(0), asked_anew(7)
+    ('', 'seed 7')
+    """
+    return f"seed {seed}" if seed else ""
+
+
 def no_answer(reason: str, reply: Reply, *, line: int = 0, key: str = "") -> Refused:
     """A request to which no usable answer came."""
     if reason.startswith("truncated"):
