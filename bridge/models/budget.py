@@ -168,10 +168,14 @@ class Account:
 
     def settle(self, model: str, most: Tokens, used: Tokens | None, *, batch: bool = False) -> None:
         """A request came back, and took so many tokens; None where nobody knows, and all of them count."""
+        self.count(model, most if used is None else used, clear=used is not None, batch=batch)
+        self.release(model, most, batch=batch)
+
+    def release(self, model: str, most: Tokens, *, batch: bool = False) -> None:
+        """A request did not take place after all."""
         self._out -= 1
         self._out_tokens -= most.prompt + most.completion
         self._out_cost -= self.prices.cost(model, most.prompt, most.completion, batch=batch) or 0.0
-        self.count(model, most if used is None else used, clear=used is not None, batch=batch)
         waiting, self._waiting = self._waiting, []
         for settled in waiting:
             if not settled.done():

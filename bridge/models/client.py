@@ -151,10 +151,10 @@ class ModelClient:
         first = await self._call(request)
         got = len(first.answer.choices) if isinstance(first, Entry) and first.answer else 0
         if not 0 < got < request.n:
-            return self._reply(request, [first])
+            return self.joined(request, [first])
         more = [asyncio.ensure_future(self._call(single(request, number))) for number in range(got, request.n)]
         try:
-            return self._reply(request, [first, *await asyncio.gather(*more)])
+            return self.joined(request, [first, *await asyncio.gather(*more)])
         finally:
             await _settle(more, cancel=True)
 
@@ -202,7 +202,7 @@ class ModelClient:
                 sent.task.cancel()
 
     async def _send(self, request: ChatRequest, *, probing: bool = False) -> Entry | Unanswered:
-        without = [] if probing else [feature for feature in needed(request) if not await self._able(feature)]
+        without = [] if probing else await self.lacking(request)
         failures: Counter[str] = Counter()
         async with self._slots:
             while True:
@@ -287,6 +287,14 @@ class ModelClient:
         else:
             await self._clock.pause(again.wait_s)
 
+    async def lacking(self, request: ChatRequest) -> list[Feature]:
+        """What a request asks for and the model cannot do; probes where that is not known.
+
+        Raises:
+            EndpointError, BudgetSpent, StoreError: as of :meth:`ask`.
+        """
+        return [feature for feature in needed(request) if not await self._able(feature)]
+
     async def _able(self, feature: Feature) -> bool:
         if feature not in self._can:
             self._can[feature] = asyncio.ensure_future(self._find_out(feature))
@@ -299,10 +307,8 @@ class ModelClient:
             self._stop(found.failed)
         return shows(feature, found.answer if isinstance(found, Entry) else None)
 
-    # -- replies
-
-    def _reply(self, request: ChatRequest, parts: list[Entry | Unanswered]) -> Reply:
-        """The reply of a request, of the parts in which it was asked."""
+    def joined(self, request: ChatRequest, parts: list[Entry | Unanswered]) -> Reply:
+        """The reply to a request, of the parts in which it was asked: itself, and the choices that were missing."""
         choices: list[Choice] = []
         models = []
         for part in parts:

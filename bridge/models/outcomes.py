@@ -78,17 +78,23 @@ def outcome(status: int, headers: Mapping[str, str], body: bytes, *, now: float)
     >>> outcome(200, {}, b"<html>Sign in</html>", now=0.0).reason
     'it answers 200 with something that is not JSON'
     """
-    said = _json(body)
+    said = parsed(body)
     if 200 <= status < 300:
         answered = read_completion(said)
         if answered is not None:
             return answered
         what = "something that is not JSON" if said is None else "JSON that is no chat completion"
         return Failed("fatal", f"it answers {status} with {what}", remedy=_SETTINGS)
-    return _failed(status, headers, said, body, now)
+    return failure(status, headers, body, now=now)
 
 
-def _failed(status: int, headers: Mapping[str, str], said: Any, body: bytes, now: float) -> Failed:
+def failure(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> Failed:
+    """What a reply means whose status is no success, to whatever was asked.
+
+    >>> failure(503, {"retry-after": "20"}, b"", now=0.0)
+    Failed(kind='broken', reason='an error of the endpoint (503)', asked_s=20.0, remedy='', own=False)
+    """
+    said = parsed(body)
     code = _code(said)
     asked = _asked(headers, now)
     told = f"{status} {code}".strip()
@@ -199,7 +205,8 @@ def whole(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _json(body: bytes) -> Any:
+def parsed(body: bytes) -> Any:
+    """The JSON of a body; None if it is none."""
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError:

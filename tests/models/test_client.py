@@ -18,7 +18,7 @@ from bridge.models.client import ModelClient
 from bridge.models.journal import Journal
 from bridge.models.replies import Choice, Reply, Usage
 from bridge.models.requests import ChatRequest
-from bridge.testing import FaultProxy, ModelServer, Redirect
+from bridge.testing import Asked, FaultProxy, ModelServer, Redirect
 from bridge.testing.models import ModelFault
 from tests.models.asking import ask, ask_until_error, request, requests, run
 
@@ -236,9 +236,14 @@ class TestFailures:
     def test_nobody_sends_anything_while_the_endpoint_asks_to_wait(self) -> None:
         clock = TestClock()
         sent_at: list[float] = []
-        with ModelServer(lambda asked: sent_at.append(clock.now) or "ok", at={1: "busy"}, retry_after=200) as server:
-            ask(server, requests(3), clock=clock, concurrency=1)
-        assert min(sent_at) >= 1_700_000_200
+
+        def answer(asked: Asked) -> str:
+            sent_at.append(clock.now)
+            return "ok"
+
+        with ModelServer(answer, at={1: "busy"}, retry_after=200) as server:
+            ask(server, requests(4), clock=clock, concurrency=2)
+        assert [moment >= 1_700_000_200 for moment in sorted(sent_at)] == [False, True, True, True]  # one was out
 
     def test_a_wait_of_a_day_ends_the_run(self) -> None:
         with ModelServer(at={2: "busy"}, retry_after=86_000) as server:
