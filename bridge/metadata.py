@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from functools import lru_cache
 from math import isfinite
@@ -84,3 +85,28 @@ def wrote_stub(model: object) -> bool:
     (True, True, False)
     """
     return isinstance(model, str) and (model == STUB or model.startswith((f"{STUB}-", f"{STUB}/")))
+
+
+def is_test_only(metadata: Mapping[str, Any]) -> bool:
+    """Whether metadata say that a test double had a hand in a record.
+
+    They say ``test_only``, or name one anywhere under ``model`` or a name that ends in ``_model``.
+
+    >>> is_test_only({"test_only": True}), is_test_only({"judge": {"model": "stub-judge"}})
+    (True, True)
+    >>> is_test_only({"test_only": False, "response_model": "large, small"}), is_test_only({"note": "stub"})
+    (False, False)
+    """
+    return metadata.get("test_only") not in (None, False) or _names_stub(metadata, False, MAX_DEPTH)
+
+
+def _names_stub(value: Any, named: bool, depth: int) -> bool:
+    """Whether a test double is named in a value; ``named`` says that its name is one of models."""
+    kind = type(value)
+    if kind is str:  # several stand in one text, with commas
+        return named and STUB in value and any(map(wrote_stub, value.split(", ")))
+    if depth < 0 or kind not in (dict, list):
+        return False
+    if kind is list:
+        return any(_names_stub(item, named, depth - 1) for item in value)
+    return any(_names_stub(item, name == "model" or name.endswith("_model"), depth - 1) for name, item in value.items())
