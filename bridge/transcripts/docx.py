@@ -11,8 +11,8 @@ from xml.parsers import expat
 
 from bridge.errors import InputError
 
-MAX_TEXT = 100 * 2**20
-"""Most bytes of unpacked text: a transcript of a day is a hundredth of this."""
+MAX_TEXT = 32 * 2**20
+"""Most bytes of unpacked text: a meeting of a whole day has a tenth of this."""
 
 _PART = "word/document.xml"
 _CHUNK = 2**16

@@ -193,7 +193,7 @@ LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(LINES, max_size=14),
     st.sampled_from(["webvtt", "srt", "plain", "otter", "zoom", "teams", "meet", None]),
@@ -221,7 +221,7 @@ TEXTS = st.text(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=8))
 def test_what_is_written_as_cues_comes_back(texts: list[str]) -> None:
     with TemporaryDirectory() as folder:
