@@ -124,15 +124,15 @@ class CampaignReleases(CampaignAnswers):
             raise UsageError(f"{self.folder / FOLDER}: there is no audit", remedy="run `annobridge audit`")
         return rates(linked.folder, linked.merge().kept)
 
-    def _exported_rows(self) -> dict[Kind, list[Row]]:
+    def _exported_rows(self) -> dict[Kind, Sequence[Row]]:
         """The rows of the training sets in ``out/``, which must be those that an export would write now."""
         there = {kind: {row.get("content") for row in whole["rows"]} for kind, whole in manifests(self.out).items()}
         if not any(there.values()):
             raise UsageError(f"{self.out}: nothing was exported", remedy="run `annobridge export`")
-        made: dict[Kind, list[Row]] = {}
+        made: dict[Kind, Sequence[Row]] = {}
 
         def watching(usual: Splitter | None) -> Splitter:
-            def watched(rows: Mapping[Kind, list[Row]]) -> Mapping[Kind, Sieved]:
+            def watched(rows: Mapping[Kind, Sequence[Row]]) -> Mapping[Kind, Sieved]:
                 done = (usual or undivided)(rows)
                 made.update({kind: sieved.kept for kind, sieved in done.items()})
                 return done

@@ -22,6 +22,8 @@ from bridge.curate.pii import KINDS
 from bridge.curate.pii_kinds import SURE
 from bridge.curate.result import Dropped as Left
 from bridge.exporting import Rejected, Row, Sieved
+from bridge.exporting.row import REJECTED, ROWS
+from bridge.exporting.shelf import beside, chosen
 from bridge.files import Reject, read_lines, write_lines
 from bridge.records import FieldValue, Record
 from bridge.results import Progressing
@@ -155,16 +157,20 @@ class BeforeExport:
         self._before_push = list(before_push)
         self._findings: list[dict[str, Any]] = []
 
-    def __call__(self, rows: list[Row]) -> Sieved:
+    def __call__(self, rows: Sequence[Row]) -> Sieved:
         seen: Counter[str] = Counter()
-        by_key: dict[str, Row] = {}
-        for row in rows:
+        places: dict[str, int] = {}
+        for place, row in enumerate(rows):
             seen[row.record] += 1
-            by_key[row.record if seen[row.record] == 1 else f"{row.record}#{seen[row.record]}"] = row
-        records = (_as_record(key, row, self._known.get(row.record)) for key, row in by_key.items())
+            places[row.record if seen[row.record] == 1 else f"{row.record}#{seen[row.record]}"] = place
+        made = zip(places, chosen(rows, list(places.values())), strict=True)
+        records = (_as_record(key, row, self._known.get(row.record)) for key, row in made)
         done = self._curation.run(records, bare=True)
-        kept = [_as_row(by_key[record.key], record) for record in done]
-        rejected = [Rejected(by_key[case.key], "curated", case.step, _said(case), case.score) for case in done.dropped]
+        kept, rejected = beside(rows, ROWS), beside(rows, REJECTED)
+        for record in done:
+            kept.append(_as_row(rows[places[record.key]], record))
+        for case in done.dropped:
+            rejected.append(Rejected(rows[places[case.key]], "curated", case.step, _said(case), case.score))
         self._findings += [finding.to_dict() for finding in done.findings]
         after = [counts.to_dict() for counts in done.counts]
         return Sieved(kept, rejected, {"curate": {"before_push": self._before_push, "before_export": after}})

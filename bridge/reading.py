@@ -156,6 +156,7 @@ class RecordReader:
                 self.rejects.append(Reject(line, "nested too deeply", "flatten it", key))
             else:
                 yield record
+        seen.clear()  # whoever holds the reader has no more use for it, and it is the most that a large file leaves
 
     # -- the columns of the file
 

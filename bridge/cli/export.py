@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,9 +16,9 @@ from bridge.cli.output import refuse_overwriting, report
 
 if TYPE_CHECKING:
     from bridge.exporting import ExportResult
-    from bridge.merging import Merged
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def row_options(command: F) -> F:
@@ -40,19 +40,17 @@ def row_options(command: F) -> F:
     return command
 
 
-def _read_objects(path: str, parse: Any) -> list[Any]:
+def _read_objects(path: str, parse: Callable[[dict[str, Any]], T]) -> Iterator[T]:
     from bridge.errors import InputError, ValueRejected
     from bridge.files import Reject, read_lines
 
-    found = []
     for number, line in read_lines(path):
         if isinstance(line, Reject):
             raise InputError(f"{path}:{number}: {line.reason}", remedy=line.remedy)
         try:
-            found.append(parse(line))
+            yield parse(line)
         except ValueRejected as error:
             raise InputError(f"{path}:{number}: {error.reason}", remedy=error.remedy) from None
-    return found
 
 
 @click.command()
@@ -177,8 +175,8 @@ def _export_files(
     if not kinds:
         raise click.UsageError("without a campaign, --to is needed")
     template = load_template(needed(flags, "set__template", "--template"))
-    records = list(reader(needed(flags, "set__records__path", "--records"), template, flags, read_records))
-    answers: list[Merged] = _read_objects(merged, Merged.from_dict)
+    records = reader(needed(flags, "set__records__path", "--records"), template, flags, read_records)
+    answers = _read_objects(merged, Merged.from_dict)
     shapes = formats or ("conversational", "plain")
     split = None
     if splits:
@@ -188,14 +186,15 @@ def _export_files(
         reasoning=flags["set__exports__reasoning"] or "keep", system=flags["set__exports__system"] or "keep"
     )
     chat_template = flags.get("set__exports__chat_template")
+    gates = Gates(gates_config(flags.get("set__exports__gates") or {}))
     return export_all(
         [export_kind(kind) for kind in kinds],
-        records,
+        gates.watching(records),
         answers,
         template,
         out,
         shapes,
-        sieves=[*steps, Gates(gates_config(flags.get("set__exports__gates") or {}), records)],
+        sieves=[*steps, gates],
         split=split,
         files=flags.get("set__exports__files", ["jsonl"]),
         chat_template=load_chat_template(chat_template) if chat_template else None,

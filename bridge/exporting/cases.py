@@ -16,7 +16,7 @@ from bridge.merging.merged import Merged, MergedAnswer
 from bridge.merging.settle import adjudicators, voices
 from bridge.questions import Bounds, Condition, Conditions, Question, TextQuestion, holds
 from bridge.records import Message, Record, answer_text
-from bridge.templates import TaskTemplate, Training
+from bridge.templates import TaskTemplate
 from bridge.text import same_text
 
 
@@ -31,7 +31,9 @@ class Text(NamedTuple):
 class Task:
     """A template with training rules, and what all of its records have in common."""
 
-    def __init__(self, template: TaskTemplate, training: Training) -> None:
+    def __init__(self, template: TaskTemplate) -> None:
+        assert template.training is not None
+        training = template.training
         self.template, self.training = template, training
         self.questions: dict[str, Question] = {question.name: question for question in template.questions}
         self.rewritten = [
@@ -234,6 +236,28 @@ class Case:
             groups.setdefault(tuple(changed), []).append(who)
         for instead, people in sorted(groups.items()) or [((), [])]:
             yield dict(instead), tuple(people)
+
+
+class Cases(Sequence[Case]):
+    """All records that people answered, each made into a case when it is asked for.
+
+    Args:
+        records, answered: what they are made of.
+        pairs: the place of each record, and that of its answers.
+        task: what they have in common.
+    """
+
+    def __init__(
+        self, records: Sequence[Record], answered: Sequence[Merged], pairs: Sequence[tuple[int, int]], task: Task
+    ) -> None:
+        self._records, self._answered, self._pairs, self._task = records, answered, pairs, task
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: Any) -> Any:
+        record, answers = self._pairs[index]
+        return Case(self._records[record], self._answered[answers], self._task)
 
 
 _NOBODY = MergedAnswer("abstained")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from array import array
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from itertools import compress, pairwise
 from typing import TYPE_CHECKING, Literal
 
 from bridge.exporting.gate_rules import Found
@@ -13,23 +15,70 @@ from bridge.records import Record
 if TYPE_CHECKING:
     from bridge.curate.decontaminate import EvaluationItem
 
+_AT_ONCE = 16_384
+"""So many rows are in memory at once where each is compared with the same long list."""
 
-def duplicates(rows: Sequence[Row]) -> dict[int, Found]:
+
+class Left:
+    """The rows that are left: their places in the set, and two numbers for each, so that none is held.
+
+    Args:
+        numbered: whether a gate asks for the numbers.
+    """
+
+    def __init__(self, numbered: bool = True) -> None:
+        self.places = array("Q")
+        self._numbered = numbered
+        self._said, self._asked = array("q"), array("q")
+        self._kto = bytearray()
+
+    def add(self, place: int, row: Row) -> None:
+        """Add a row of the set."""
+        said, asked = row_numbers(row) if self._numbered else (0, 0)
+        self.places.append(place)
+        self._said.append(said)
+        self._asked.append(asked)
+        self._kto.append(row.kind == "kto")
+
+    def takes(self, which: str) -> Sequence[int]:
+        """The places of all rows, or of those for KTO."""
+        return self.places if which == "all" else array("Q", compress(self.places, self._kto))
+
+    def numbers(self, gate: str, places: Sequence[int]) -> Sequence[int]:
+        """The numbers by which a gate finds rows that may be the same."""
+        if gate not in ("duplicates", "contradictions"):
+            return ()
+        return self._said if gate == "duplicates" else self._asked
+
+    def leave_out(self, stopped: Collection[int]) -> None:
+        """Leave out the rows at these places of the set."""
+        if stopped:
+            stay = bytes(place not in stopped for place in self.places)
+            self.places = array("Q", compress(self.places, stay))
+            self._said = array("q", compress(self._said, stay))
+            self._asked = array("q", compress(self._asked, stay))
+            self._kto = bytearray(compress(self._kto, stay))
+
+
+def duplicates(rows: Sequence[Row], numbers: Sequence[int] = ()) -> dict[int, Found]:
     """Rows that say what an earlier one says, but for Unicode form and white space: the first of them stays.
 
     Args:
         rows: the training set.
+        numbers: the first of :func:`row_numbers` of each row, where they are known.
 
     >>> prompt = [{"role": "user", "content": "2 + 2?"}]
     >>> duplicates([Row("a", "sft", prompt, "4"), Row("b", "sft", prompt, "4 "), Row("c", "sft", prompt, "Four")])
     {1: Found(text="says what a row of 'a' says", score=None)}
     """
-    seen: dict[int, int] = {}
     found: dict[int, Found] = {}
-    for index, row in enumerate(rows):
-        first = seen.setdefault(_number(row), index)
-        if first != index and _saying(rows[first]) == _saying(row):
-            found[index] = Found(f"says what a row of {rows[first].record!r:.200} says")
+    for group in _groups(numbers or [row_numbers(row)[0] for row in rows]):
+        first, said = rows[group[0]].record, _saying(rows[group[0]])
+        found |= {
+            index: Found(f"says what a row of {first!r:.200} says")
+            for index in group[1:]
+            if _saying(rows[index]) == said
+        }
     return found
 
 
@@ -46,27 +95,32 @@ def near_duplicates(rows: Sequence[Row], threshold: float) -> dict[int, Found]:
     }
 
 
-def contradictions(rows: Sequence[Row], mode: Literal["cycles", "strict"] = "cycles") -> dict[int, Found]:
+def contradictions(
+    rows: Sequence[Row], numbers: Sequence[int] = (), mode: Literal["cycles", "strict"] = "cycles"
+) -> dict[int, Found]:
     """Rows that cannot all be right: all of them are stopped.
 
     ``cycles``: pairs of one prompt of which a chain leads back to its start, such as A over B and B over A.
     ``strict``: also where a text is chosen in one pair and rejected in another, as the middle one of A over B over C
     is. A completion of one prompt that is desirable in one row and undesirable in another is always one.
 
+    Args:
+        rows: the training set.
+        numbers: the second of :func:`row_numbers` of each row, where they are known.
+        mode: see above.
+
     >>> prompt = [{"role": "user", "content": "2 + 2?"}]
     >>> pairs = [Row(r, "dpo", prompt, "", a, b) for r, a, b in (("r1", "4", "5"), ("r2", "5", "4"), ("r3", "4", "3"))]
-    >>> sorted(contradictions(pairs)), sorted(contradictions(pairs, "strict"))
+    >>> sorted(contradictions(pairs)), sorted(contradictions(pairs, mode="strict"))
     ([0, 1], [0, 1, 2])
     """
-    first: dict[int, int] = {}
-    prompts: dict[int, list[int]] = {}
-    for index, row in enumerate(rows):
-        earlier = first.setdefault(_prompt_number(row), index)
-        if earlier != index and _prompt(rows[earlier]) == _prompt(row):
-            prompts.setdefault(earlier, [earlier]).append(index)
     found: dict[int, Found] = {}
-    for group in prompts.values():
-        found |= _reversed(rows, [index for index in group if rows[index].is_pair], mode) | _both_labels(rows, group)
+    for places in _groups(numbers or [row_numbers(row)[1] for row in rows]):
+        group = {index: rows[index] for index in places}
+        asked = _prompt(group[places[0]])
+        group = {index: row for index, row in group.items() if _prompt(row) == asked}
+        found |= _reversed(group, [index for index, row in group.items() if row.is_pair], mode)
+        found |= _both_labels(group, group)
     return found
 
 
@@ -132,14 +186,18 @@ def contamination(rows: Sequence[Row], items: Sequence[EvaluationItem]) -> dict[
     from bridge.curate.decontaminate import decontaminate
     from bridge.text import shown
 
-    result = decontaminate(map(_as_record, range(len(rows)), rows), items)
-    return {
-        int(case.key): Found(
-            f"holds {case.detail['item']!r:.60} of {case.detail['set']!r:.60}: {shown(case.detail['passage'])}",
-            case.score,
-        )
-        for case in result.dropped
-    }
+    found: dict[int, Found] = {}
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        result = decontaminate(map(_as_record, range(start, start + len(some)), some), items)
+        found |= {
+            int(case.key): Found(
+                f"holds {case.detail['item']!r:.60} of {case.detail['set']!r:.60}: {shown(case.detail['passage'])}",
+                case.score,
+            )
+            for case in result.dropped
+        }
+    return found
 
 
 def _as_record(index: int, row: Row) -> Record:
@@ -162,14 +220,23 @@ def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def _number(row: Row) -> int:
-    """A number that is equal for rows that say the same, and hardly ever for others: it takes no memory."""
-    answers = (_hash(row.chosen), _hash(row.rejected)) if row.is_pair else (_hash(row.completion), row.label, row.score)
-    return hash((_prompt_number(row), answers))
+def row_numbers(row: Row) -> tuple[int, int]:
+    """Two numbers: one is equal for rows that say the same, and hardly ever for others, the other for rows of one
+    prompt. They are good for this process only."""
+    asked = hash(tuple([(message["role"], _hash(message["content"])) for message in row.prompt]))
+    if row.is_pair:
+        return hash((asked, _hash(row.chosen), _hash(row.rejected))), asked
+    return hash((asked, _hash(row.completion), row.label, row.score)), asked
 
 
-def _prompt_number(row: Row) -> int:
-    return hash(tuple([(message["role"], _hash(message["content"])) for message in row.prompt]))
+def _groups(numbers: Sequence[int]) -> Collection[list[int]]:
+    """The places at which one number stands, of each that stands at several; sorted, as no table of all is small."""
+    several = {one for one, other in pairwise(sorted(numbers)) if one == other}
+    found: dict[int, list[int]] = {}
+    for place, number in enumerate(numbers) if several else ():
+        if number in several:
+            found.setdefault(number, []).append(place)
+    return found.values()
 
 
 def _hash(text: str) -> int:
@@ -182,7 +249,7 @@ def _hash(text: str) -> int:
 # -- contradictions
 
 
-def _reversed(rows: Sequence[Row], pairs: Iterable[int], mode: str) -> dict[int, Found]:
+def _reversed(rows: Mapping[int, Row], pairs: Iterable[int], mode: str) -> dict[int, Found]:
     """Pairs of one prompt that contradict each other."""
     edges = {index: (_plain(rows[index].chosen), _plain(rows[index].rejected)) for index in pairs}
     if mode == "strict":
@@ -194,7 +261,7 @@ def _reversed(rows: Sequence[Row], pairs: Iterable[int], mode: str) -> dict[int,
     return _against(rows, caught)
 
 
-def _both_labels(rows: Sequence[Row], group: Iterable[int]) -> dict[int, Found]:
+def _both_labels(rows: Mapping[int, Row], group: Iterable[int]) -> dict[int, Found]:
     """Completions of one prompt that are desirable and undesirable."""
     labelled: dict[str, list[int]] = {}
     for index in group:
@@ -207,7 +274,7 @@ def _both_labels(rows: Sequence[Row], group: Iterable[int]) -> dict[int, Found]:
     return found
 
 
-def _against(rows: Sequence[Row], caught: Sequence[int]) -> dict[int, Found]:
+def _against(rows: Mapping[int, Row], caught: Sequence[int]) -> dict[int, Found]:
     records = list(dict.fromkeys(rows[index].record for index in caught))[:2]
 
     def other(index: int) -> str:

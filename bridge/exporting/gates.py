@@ -7,10 +7,11 @@ A row is stopped by the first gate that finds something; docs/gates.md says whic
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -20,12 +21,19 @@ from bridge.exporting import gate_sets as sets
 from bridge.exporting.gate_rules import Found, Rule
 from bridge.exporting.gates_settings import GATE_NAMES, GatesConfig
 from bridge.exporting.plan import Sieved
-from bridge.exporting.row import Rejected, Row
+from bridge.exporting.row import REJECTED, Rejected, Row
+from bridge.exporting.shelf import beside, chosen
 from bridge.exporting.tokens import Tokens, estimated, load_tokenizer
 from bridge.records import Record
 
 Finder: TypeAlias = "Callable[[Sequence[Row]], Mapping[int, Found]]"
 """From rows to those that a gate stops, by their index."""
+
+Together: TypeAlias = "Callable[[Sequence[Row], Sequence[int]], Mapping[int, Found]]"
+"""The same from rows and a number for each, which is equal for rows that may be the same."""
+
+_BLOCK = 1024
+"""So many rows are in memory at once where each is judged by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,7 @@ class Gate:
     """What a gate stops, in words, and which rows it looks at."""
 
     stops: str
-    takes: Literal["all", "pairs", "kto"] = "all"
+    takes: Literal["all", "pairs", "kto", "tools"] = "all"
 
 
 GATES: dict[str, Gate] = {
@@ -42,6 +50,7 @@ GATES: dict[str, Gate] = {
     "unstripped": Gate("white space around an answer or message"),
     "role_order": Gate("unknown roles, or turns that do not alternate"),
     "system_first": Gate("a system message that is not the first"),
+    "tool_turns": Gate("tools that answer one after the other, which LLaMA-Factory drops", "tools"),
     "reserved": Gate("names that trainers take for data of their own"),
     "test_only": Gate("records that only a test double wrote"),
     "licence": Gate("a licence that is unknown or not allowed"),
@@ -95,45 +104,79 @@ class Gates:
         off: Collection[str] = (),
     ) -> None:
         self.config = config or GatesConfig()
-        marked = {record.key for record in records if record.metadata.get("test_only") not in (None, False)}
-        finders = _finders(self.config, marked, folder)
+        self._marked = {record.key for record in records if _is_marked(record)}
+        finders = _finders(self.config, self._marked, folder)
         self._finders = {name: finders[name] for name in GATE_NAMES if name in finders and name not in off}
+        together = _together(self.config, folder)
+        self._together = {name: together[name] for name in GATE_NAMES if name in together and name not in off}
 
     def marking(self, marked: Collection[str]) -> Gates:
         """The same gates where these records, by their keys, are those that only a test double wrote."""
         other = copy(self)
-        finders = {"test_only": partial(sets.test_only, marked=marked)}
+        other._marked = set(marked)
+        finders = {"test_only": partial(sets.test_only, marked=other._marked)}
         other._finders = {name: finders.get(name, find) for name, find in self._finders.items()}
         return other
 
-    def __call__(self, rows: list[Row]) -> Sieved:
+    def watching(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The same records one by one; those that only a test double wrote are remembered on the way."""
+        for record in records:
+            if _is_marked(record):
+                self._marked.add(record.key)
+            yield record
+
+    def __call__(self, rows: Sequence[Row]) -> Sieved:
         """The rows that pass all gates, those that do not, and what each gate did."""
-        cases: list[tuple[int, Rejected]] = []
-        told: dict[str, Any] = {}
-        left = list(enumerate(rows))
+        cases: list[tuple[int, str, Found]] = []
+        checked, found = Counter[str](), Counter[str]()
+        left = sets.Left(numbered=not self._together.keys().isdisjoint(("duplicates", "contradictions")))
+        numbered = iter(enumerate(rows))
+        while block := list(islice(numbered, _BLOCK)):
+            for number, row in self._one_by_one(block, cases, checked, found):
+                left.add(number, row)
+        for name, find in self._together.items():
+            places = left.takes(GATES[name].takes)
+            checked[name] = len(places)
+            stopped = find(chosen(rows, places), left.numbers(name, places)) if places else {}
+            found[name] = len(stopped)
+            cases += [(places[index], name, case) for index, case in stopped.items()]
+            left.leave_out({places[index] for index in stopped})
+        rejected = beside(rows, REJECTED)
+        for number, name, case in sorted(cases, key=_number):
+            rejected.append(Rejected(rows[number], "gated", name, *case))
+        told = {
+            name: {"checked": checked[name], **self._told(name, found[name])}
+            for name in GATE_NAMES
+            if name in self._finders.keys() | self._together.keys() and (checked[name] or not rows)
+        }
+        kept = chosen(rows, left.places) if cases else rows
+        return Sieved(kept, rejected, {"gates": told})
+
+    def _one_by_one(
+        self,
+        left: list[tuple[int, Row]],
+        cases: list[tuple[int, str, Found]],
+        checked: Counter[str],
+        found: Counter[str],
+    ) -> list[tuple[int, Row]]:
+        """The rows that pass the gates that judge each row by itself; the others become cases."""
         # Nearly all rows are sound, and then no gate of structure needs to look at them.
         doubtful = [one for one in left if not rules.sound(one[1])] if self._finders.keys() & _STRUCTURAL else []
         for name, find in self._finders.items():
-            looked = checked = left if GATES[name].takes == "all" else [one for one in left if _fits(name, one[1])]
+            looked = those = left if GATES[name].takes == "all" else [one for one in left if _fits(name, one[1])]
             if name in _STRUCTURAL:
                 looked = doubtful
-            if rows and not checked:
-                continue
-            found = find([row for _, row in looked])
-            told[name] = {"checked": len(checked), **self._told(name, len(found))}
-            if found and not self._only_tells(name):
-                stopped = {looked[index][0]: case for index, case in found.items()}
-                cases += [
-                    (number, Rejected(row, "gated", name, *stopped[number]))
-                    for number, row in left
-                    if number in stopped
-                ]
+            checked[name] += len(those)
+            stopped = {looked[index][0]: case for index, case in find([row for _, row in looked]).items()}
+            found[name] += len(stopped)
+            if stopped and not self._only_tells(name):
+                cases += [(number, name, case) for number, case in stopped.items()]
                 left = [one for one in left if one[0] not in stopped]
                 doubtful = [one for one in doubtful if one[0] not in stopped]
-        return Sieved([row for _, row in left], [case for _, case in sorted(cases, key=_number)], {"gates": told})
+        return left
 
     def _only_tells(self, name: str) -> bool:
-        return name == "pii" and self.config.pii == "report"
+        return bool(getattr(self.config, name) == "report")
 
     def _told(self, name: str, found: int) -> dict[str, Any]:
         setting = getattr(self.config, name)
@@ -169,17 +212,23 @@ def gates_config(given: Mapping[str, Any]) -> GatesConfig:
         raise UsageError(f"gate {name}: {first.reason}", remedy="docs/gates.md says what it may be") from None
 
 
-def _number(case: tuple[int, Rejected]) -> int:
+def _is_marked(record: Record) -> bool:
+    return record.metadata.get("test_only") not in (None, False)
+
+
+def _number(case: tuple[int, str, Found]) -> int:
     return case[0]
 
 
 def _fits(name: str, row: Row) -> bool:
     takes = GATES[name].takes
+    if takes == "tools":
+        return len(row.prompt) > 2 and any(message.get("role") == "tool" for message in row.prompt)
     return row.is_pair if takes == "pairs" else row.kind == takes
 
 
 def _finders(config: GatesConfig, marked: Collection[str], folder: Path) -> dict[str, Finder]:
-    """Gates that are on, by name."""
+    """Gates that are on and judge each row by itself, by name."""
     found: dict[str, Finder] = {name: _each(rule) for name, rule in _STRUCTURAL.items() if getattr(config, name)}
     tokens: Tokens = estimated
     if config.equal_truncated or config.too_long:
@@ -196,23 +245,37 @@ def _finders(config: GatesConfig, marked: Collection[str], folder: Path) -> dict
         ),
     }
     found |= {name: _each(make()) for name, (wanted, make) in each.items() if wanted}
+    if config.tool_turns:
+        found["tool_turns"] = _each(rules.tool_turns)
     if config.test_only:
         found["test_only"] = partial(sets.test_only, marked=marked)
     if config.licence is not None:
         found["licence"] = partial(sets.licence, allow=config.licence)
     if config.pii:
         found["pii"] = sets.personal
+    return found
+
+
+def _together(config: GatesConfig, folder: Path) -> dict[str, Together]:
+    """Gates that are on and look at all rows together, by name."""
+    found: dict[str, Together] = {}
     if config.contamination:
-        found["contamination"] = partial(sets.contamination, items=_evaluation(config.contamination, folder))
+        found["contamination"] = _unnumbered(
+            partial(sets.contamination, items=_evaluation(config.contamination, folder))
+        )
     if config.duplicates:
         found["duplicates"] = sets.duplicates
     if config.near_duplicates:
-        found["near_duplicates"] = partial(sets.near_duplicates, threshold=config.near_duplicates)
+        found["near_duplicates"] = _unnumbered(partial(sets.near_duplicates, threshold=config.near_duplicates))
     if config.contradictions:
         found["contradictions"] = partial(sets.contradictions, mode=config.contradictions)
     if config.one_label:
-        found["one_label"] = sets.one_label
+        found["one_label"] = _unnumbered(sets.one_label)
     return found
+
+
+def _unnumbered(find: Finder) -> Together:
+    return lambda rows, numbers: find(rows)
 
 
 _STRUCTURAL: dict[str, Rule] = {

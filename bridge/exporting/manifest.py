@@ -20,23 +20,33 @@ def revisions_of(annotations: Iterable[Annotation]) -> Revisions:
     return {(a.record, a.annotator): a.revision for a in newest(annotations)}
 
 
-def manifest_text(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:
-    """The manifest as it is written."""
+def manifest_parts(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """The manifest as it is written, piece by piece."""
+    yield _bytes(json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "rows": [\n  ')
     # One row a line, so that the manifests of two exports can be compared with any diff.
     encode = json.JSONEncoder(ensure_ascii=False).encode
-    traced = ",\n  ".join(map(encode, rows))
-    return f'{json.dumps(head, ensure_ascii=False, indent=1)[:-2]},\n "rows": [\n  {traced}\n ]\n}}\n'
+    between = ""
+    for row in rows:
+        yield _bytes(between + encode(row))
+        between = ",\n  "
+    yield b"\n ]\n}\n"
 
 
-def traced(
-    plan: Plan, parts: Mapping[tuple[str, str], list[int]], revisions: Revisions | None, decided: Revisions
-) -> Iterator[dict[str, Any]]:
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
+
+
+def traced(plan: Plan, revisions: Revisions | None, decided: Revisions) -> Iterator[dict[str, Any]]:
     """Where each row comes from: its line in every file, record, rule, people and the revisions of their answers."""
-    lines: list[dict[str, int]] = [{} for _ in plan.rows]
-    for (name, _), indices in parts.items():
-        for line, index in enumerate(indices, 1):
-            lines[index][name] = line
-    for place, row in zip(lines, plan.rows, strict=True):
+    written = [(name, iter(enumerate(indices, 1))) for (name, _), indices in plan.parts.items()]
+    ahead = [next(lines, (0, -1)) for _, lines in written]
+    for index, row in enumerate(plan.rows):
+        place: dict[str, int] = {}
+        for number, (name, lines) in enumerate(written):
+            line, next_index = ahead[number]
+            if next_index == index:
+                place[name] = line
+                ahead[number] = next(lines, (0, -1))
         trace: dict[str, Any] = {"lines": place}
         if row.split:
             trace["split"] = row.split

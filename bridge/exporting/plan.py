@@ -10,14 +10,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 from typing import Any, TypeAlias
 
 from bridge.errors import UsageError
-from bridge.exporting.formats import FORMATS, Format, Line, Unfit, metadata
+from bridge.exporting.formats import FORMATS, Format, Line, metadata
 from bridge.exporting.formats.chat_template import ChatTemplate, text, untold
-from bridge.exporting.reasons import Dropped
-from bridge.exporting.row import KINDS, Kind, Rejected, Row, RowsResult
-from bridge.exporting.rows import training_rows
+from bridge.exporting.reasons import DROPPED, Dropped
+from bridge.exporting.row import KINDS, REJECTED, Kind, Rejected, Row
+from bridge.exporting.rows import made
+from bridge.exporting.shelf import Growing, beside, chosen, joined
+from bridge.exporting.shelves import Shelves
+from bridge.exporting.survey import survey
 from bridge.merging.merged import Merged
 from bridge.records import Record
 from bridge.templates import TaskTemplate
@@ -33,15 +37,16 @@ class Sieved:
         told: what was done, for the manifest: the name of the step to what it says.
     """
 
-    kept: list[Row]
-    rejected: list[Rejected] = field(default_factory=list)
+    kept: Sequence[Row]
+    rejected: Sequence[Rejected] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
 
 
-Sieve: TypeAlias = Callable[[list[Row]], Sieved]
-"""What becomes of the rows of one training set before they are written."""
+Sieve: TypeAlias = Callable[[Sequence[Row]], Sieved]
+"""What becomes of the rows of one training set before they are written. They may lie on disk: then so does what a step
+makes of them (:func:`bridge.exporting.shelf.beside`), and what it leaves out is not ``chosen``."""
 
-Splitter: TypeAlias = Callable[[Mapping[Kind, list[Row]]], Mapping[Kind, Sieved]]
+Splitter: TypeAlias = Callable[[Mapping[Kind, Sequence[Row]]], Mapping[Kind, Sieved]]
 """Gives the rows of all training sets their splits, at once, so that a prompt is on one side in all of them."""
 
 
@@ -53,7 +58,9 @@ class Plan:
         kind: what it is for.
         rows: all rows, in the order of the files.
         formats: name to format, of those that were asked for.
-        fits: format to the indices of the rows that it has a place for, in their order.
+        parts: format and split to the indices of the rows that stand there, in their order; only where there are any,
+            training rows first.
+        records: how many records yielded the rows.
         dropped: records without a row, in all formats (``format`` is empty) or in one.
         rejected: rows that were made and then stopped.
         told: what the steps did, for the manifest.
@@ -61,19 +68,20 @@ class Plan:
     """
 
     kind: Kind
-    rows: list[Row]
+    rows: Sequence[Row]
     formats: Mapping[str, Format]
-    fits: Mapping[str, list[int]]
-    dropped: list[Dropped]
-    rejected: list[Rejected]
+    parts: Mapping[tuple[str, str], Sequence[int]]
+    records: int
+    dropped: Sequence[Dropped]
+    rejected: Sequence[Rejected]
     told: dict[str, Any]
     template: TaskTemplate
 
-    def lines(self, name: str, indices: Iterable[int]) -> Iterator[Line]:
-        """The lines of some rows in a format. They are made one by one: a set in five formats is never held at once."""
+    def lines(self, name: str, split: str) -> Iterator[Line]:
+        """The lines of a format and split. They are made one by one: a set in five formats is never held at once."""
         write = self.formats[name].write
-        for index in indices:
-            yield write(self.rows[index], metadata(self.rows[index], self.template))
+        for row in chosen(self.rows, self.parts[name, split]):
+            yield write(row, metadata(row, self.template))
 
 
 def plan_all(
@@ -87,6 +95,7 @@ def plan_all(
     split: Splitter | None = None,
     seed: int = 0,
     chat_template: ChatTemplate | None = None,
+    shelves: Shelves | None = None,
 ) -> list[Plan]:
     """Work out the training sets of several kinds.
 
@@ -100,6 +109,7 @@ def plan_all(
         split: gives the rows their splits.
         seed: decides the order of rows whose neighbours must not be of one prompt.
         chat_template: what the format ``text`` is made with.
+        shelves: where it is kept; by default in memory.
 
     Raises:
         UsageError: a kind or format that does not exist, a kind that has none of the formats, or ``text`` without a
@@ -108,30 +118,44 @@ def plan_all(
     """
     kinds = list(dict.fromkeys(kinds))
     wanted = {kind: _formats(kind, formats, chat_template) for kind in kinds}
-    records, merged = list(records), list(merged)
-    made = {kind: training_rows(kind, records, merged, template) for kind in kinds}
-    sieved = {kind: _through(sieves, result.kept) for kind, result in made.items()}
+    result = made(kinds, records, merged, template, shelves or Shelves())
+    sieved = {kind: _through(sieves, result[kind].kept) for kind in kinds}
     if split is not None:
-        parted = split({kind: result.kept for kind, result in sieved.items()})
+        parted = split({kind: of_kind.kept for kind, of_kind in sieved.items()})
         sieved = {kind: _after(sieved[kind], parted[kind]) for kind in kinds}
-    return [_plan(kind, made[kind], sieved[kind], template, wanted[kind], seed) for kind in kinds]
+    return [_plan(kind, result[kind].dropped, sieved[kind], template, wanted[kind], seed) for kind in kinds]
 
 
 def _plan(
-    kind: Kind, made: RowsResult, sieved: Sieved, template: TaskTemplate, formats: Mapping[str, Format], seed: int
+    kind: Kind,
+    without: Sequence[Dropped],
+    sieved: Sieved,
+    template: TaskTemplate,
+    formats: Mapping[str, Format],
+    seed: int,
 ) -> Plan:
-    # A trainer for KTO compares neighbours of the file: rows of one prompt must not stand side by side.
-    rows = sorted(sieved.kept, key=lambda row: _lot(row, seed)) if kind == "kto" else sieved.kept
-    formats, told = _even(formats, rows)
-    fits, missing = _fits(rows, formats)
-    left = {key for row in rows for key in row.records}
-    gone = {key: case for case in reversed(sieved.rejected) for key in case.row.records if key not in left}
-    stopped = [Dropped(record, case.reason, f"{case.rule}: {case.text}") for record, case in gone.items()]
-    dropped = sorted([*made.dropped, *stopped], key=lambda case: case.record)
-    return Plan(kind, rows, formats, fits, [*dropped, *missing], sieved.rejected, sieved.told | told, template)
+    rows = sieved.kept
+    if kind == "kto":  # a trainer for it compares neighbours of the file: rows of one prompt must not stand together
+        lots = [_lot(row, seed) for row in rows]
+        rows = chosen(rows, sorted(range(len(rows)), key=lots.__getitem__))
+    found = survey(rows, formats)
+    gone: dict[str, Dropped] = {}
+    for case in sieved.rejected:
+        for key in case.row.records:
+            if key not in found.records and key not in gone:
+                gone[key] = Dropped(key, case.reason, f"{case.rule}: {case.text}")
+    dropped: Growing[Dropped] = beside(rows, DROPPED)
+    dropped.extend(merge(without, sorted(gone.values(), key=_record), key=_record))
+    dropped.extend(found.missing)
+    told = sieved.told | found.told
+    return Plan(kind, rows, found.formats, found.parts, len(found.records), dropped, sieved.rejected, told, template)
 
 
-def _through(sieves: Sequence[Sieve], rows: list[Row]) -> Sieved:
+def _record(case: Dropped) -> str:
+    return case.record
+
+
+def _through(sieves: Sequence[Sieve], rows: Sequence[Row]) -> Sieved:
     so_far = Sieved(rows)
     for sieve in sieves:
         so_far = _after(so_far, sieve(so_far.kept))
@@ -139,7 +163,7 @@ def _through(sieves: Sequence[Sieve], rows: list[Row]) -> Sieved:
 
 
 def _after(before: Sieved, step: Sieved) -> Sieved:
-    return Sieved(step.kept, [*before.rejected, *step.rejected], {**before.told, **step.told})
+    return Sieved(step.kept, joined(before.rejected, step.rejected, REJECTED), {**before.told, **step.told})
 
 
 def _lot(row: Row, seed: int) -> bytes:
@@ -164,34 +188,3 @@ def _formats(kind: Kind, names: Sequence[str], chat_template: ChatTemplate | Non
     if "text" in formats:
         formats["text"] = text(chat_template) if chat_template else untold()
     return formats
-
-
-def _even(formats: Mapping[str, Format], rows: Sequence[Row]) -> tuple[Mapping[str, Format], dict[str, Any]]:
-    """The formats without a column that only some rows have, since trainers allow no null; and what was left out."""
-    if not any("margin" in shape.columns for shape in formats.values()):
-        return formats, {}
-    pairs = [row for row in rows if row.is_pair]
-    lack = sum(row.margin is None for row in pairs)
-    if not lack:
-        return formats, {}
-    told = {"margin": {"left_out": True, "rows": len(pairs), "without": lack}} if lack < len(pairs) else {}
-    return {name: shape.without("margin") for name, shape in formats.items()}, told
-
-
-def _fits(rows: Sequence[Row], formats: Mapping[str, Format]) -> tuple[dict[str, list[int]], list[Dropped]]:
-    """Format to the indices of the rows that it can express, and the records whose rows it cannot."""
-    fits: dict[str, list[int]] = {}
-    dropped: dict[tuple[str, str], Dropped] = {}
-    for name, shape in formats.items():
-        fits[name] = []
-        for index, row in enumerate(rows):
-            if not shape.fits(row):
-                continue
-            try:
-                shape.write(row, {})
-            except Unfit as error:
-                case = Dropped(row.record, error.code, f"{error.reason}; {error.remedy}", name)
-                dropped.setdefault((name, row.record), case)
-            else:
-                fits[name].append(index)
-    return fits, list(dropped.values())

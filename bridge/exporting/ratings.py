@@ -7,7 +7,10 @@ Further apart, people contradict each other, and nothing is made of it. Where ad
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+import json
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, NamedTuple, TypeAlias
@@ -113,32 +116,40 @@ class Contest:
     Records belong together where training would see the same messages before the answer, Unicode form and white space
     aside. A record that is not rated, or does not meet ``when``, takes no part.
 
+    Of each prompt, all responses are held in memory while they are compared, and of others only the means.
+
     Args:
         source: a rule with ``ratings`` ``of`` a field.
         cases: all records with what people say about them.
     """
 
-    def __init__(self, source: PairSource, cases: Iterable[Case]) -> None:
+    def __init__(self, source: PairSource, cases: Sequence[Case]) -> None:
         assert isinstance(source.ratings, str)
         assert source.of is not None
         self._source, self._field, self._question = source, source.of, source.ratings
         self._rule = f"ratings: {source.ratings}, of: {source.of}"
-        groups: dict[_Prompt, list[Rated]] = {}
-        for case in cases:
+        self._cases = cases
+        groups: dict[bytes, list[int]] = {}
+        means = array("d", bytes(8 * len(cases)))
+        for place, case in enumerate(cases):
             try:
+                case.check()
                 case.require(source.when)
                 prompt, rated = _same_prompt(case), self._rated(case)
             except NoRow:
                 continue  # it is told when its own rows are asked for
-            groups.setdefault(prompt, []).append(rated)
-        self._won: dict[str, list[Better]] = {}
+            means[place] = rated.grade.mean
+            groups.setdefault(prompt, []).append(place)
+        self._won: dict[str, list[tuple[int, float]]] = {}
         self._lost: set[str] = set()
-        self._means: dict[_Prompt, tuple[int, float, float]] = {}
+        self._means: dict[bytes, tuple[int, float, float]] = {}
         for prompt, group in groups.items():
-            means = [response.grade.mean for response in group]
-            self._means[prompt] = len(means), min(means), max(means)
-            for best, other, margin in better(group, source.min_margin):
-                self._won.setdefault(best.record, []).append((best, other, margin))
+            of_group = [means[place] for place in group]
+            self._means[prompt] = len(group), min(of_group), max(of_group)
+            responses = [self._rated(cases[place]) for place in group] if len(group) > 1 else []
+            places = {response.record: place for response, place in zip(responses, group, strict=False)}
+            for best, other, margin in better(responses, source.min_margin):
+                self._won.setdefault(best.record, []).append((places[other.record], margin))
                 self._lost.add(other.record)
 
     def rows(self, case: Case) -> list[Row]:
@@ -154,7 +165,10 @@ class Contest:
             margin = top - (low if same(mine.grade.mean, top) else mine.grade.mean)
             raise why_none(count, margin, self._source.min_margin, self._rule)
         prompt = case.prompt()
-        return [_row(best, other, margin, prompt, self._rule, self._question) for best, other, margin in pairs]
+        return [
+            _row(mine, self._rated(self._cases[other]), margin, prompt, self._rule, self._question)
+            for other, margin in pairs
+        ]
 
     def _rated(self, case: Case) -> Rated:
         text, found = case.field(self._field), grade(case, self._question)
@@ -162,12 +176,10 @@ class Contest:
         return Rated(case.key, self._field, text, found, *case.origin, settled)
 
 
-_Prompt: TypeAlias = tuple[tuple[str, str], ...]
-"""Role and text of each message."""
-
-
-def _same_prompt(case: Case) -> _Prompt:
-    return tuple((message["role"], plain(message["content"])) for message in case.prompt())
+def _same_prompt(case: Case) -> bytes:
+    """What is equal for prompts that say the same: the hash of role and text of each message."""
+    said = [[message["role"], plain(message["content"])] for message in case.prompt()]
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).digest()
 
 
 def within(case: Case, source: PairSource) -> list[Row]:

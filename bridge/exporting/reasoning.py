@@ -8,11 +8,13 @@ to the closing tag is the trace. Chat templates drop the traces of earlier turns
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from bridge.exporting.plan import Sieved
-from bridge.exporting.row import Rejected, Row
+from bridge.exporting.row import REJECTED, ROWS, Rejected, Row
+from bridge.exporting.shelf import beside
 from bridge.records import Message
 from bridge.text import same_text
 
@@ -51,7 +53,7 @@ def _end_of_trace(text: str) -> int | None:
     return closing.end()
 
 
-def strip_reasoning(rows: list[Row]) -> Sieved:
+def strip_reasoning(rows: Sequence[Row]) -> Sieved:
     """The rows without reasoning, in their answers and in earlier turns of the assistant.
 
     A row with a trace that never ends, or that nothing follows, is stopped; so is a pair whose answers differed only
@@ -61,8 +63,7 @@ def strip_reasoning(rows: list[Row]) -> Sieved:
     >>> strip_reasoning([row]).rejected[0].reason
     'equal'
     """
-    kept: list[Row] = []
-    rejected: list[Rejected] = []
+    kept, rejected = beside(rows, ROWS), beside(rows, REJECTED)
     changed = 0
     for row in rows:
         case = _case(row)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bridge.exporting.shelf import by_slots
 from bridge.merging.merged import MergedAnswer
 
 REASONS = {
@@ -53,6 +54,10 @@ class Dropped:
     def to_dict(self) -> dict[str, str]:
         """The case as a line of the file of dropped records."""
         return {"record": self.record, "reason": self.reason, "text": self.text, "format": self.format}
+
+
+DROPPED = by_slots(Dropped)
+"""How dropped records lie on a shelf."""
 
 
 class NoRow(Exception):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from bridge.exporting.reasons import Dropped, count_reasons
+from bridge.exporting.shelf import Packing, by_slots
 from bridge.records import Message
 
 Kind: TypeAlias = Literal["sft", "dpo", "kto", "reward"]
@@ -124,12 +125,22 @@ class Rejected:
         return {**told, **found, "row": self.row.to_dict()}
 
 
+ROWS = by_slots(Row)
+"""How rows lie on a shelf."""
+
+REJECTED: Packing[Rejected] = Packing(
+    lambda case: (ROWS.pack(case.row), case.reason, case.rule, case.text, case.score),
+    lambda values: Rejected(ROWS.unpack(values[0]), *values[1:]),
+)
+"""How rejected rows do."""
+
+
 @dataclass(frozen=True, slots=True)
 class RowsResult:
     """Rows sorted by record key, and the records that yield none."""
 
-    kept: list[Row] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
+    kept: Sequence[Row] = field(default_factory=list)
+    dropped: Sequence[Dropped] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """Reason to number of records, in the order of :data:`REASONS`."""

@@ -13,19 +13,23 @@ of it. Neither the order of records nor that of people matters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 from bridge.errors import ExportError
-from bridge.exporting.cases import Case, Task
+from bridge.exporting.cases import Case, Cases, Task
 from bridge.exporting.completions import kto_rows, score_rows, sft_rows
 from bridge.exporting.pairs import pair_rows
 from bridge.exporting.ratings import Contest, within
 from bridge.exporting.reasons import REASONS, Dropped, NoRow
 from bridge.exporting.row import KINDS, Kind, Row, RowsResult
+from bridge.exporting.shelf import chosen
+from bridge.exporting.shelves import Shelves
 from bridge.merging.merged import Merged
 from bridge.records import Record
-from bridge.templates import KtoSource, PairSource, RewardSource, SftSource, Source, TaskTemplate, Training
+from bridge.templates import KtoSource, PairSource, RewardSource, SftSource, Source, TaskTemplate
 
 
 def training_rows(
@@ -46,39 +50,120 @@ def training_rows(
     >>> [(row.completion, row.source) for row in training_rows("sft", [record], [merged], load_template("rating")).kept]
     [('4', 'use: response')]
     """
-    training, sources = _sources(kind, template)
-    task = Task(template, training)
-    known = {record.key: record for record in records}
-    answered = {entry.record: entry for entry in merged}
+    return made([kind], records, merged, template, Shelves())[kind]
 
-    def cases() -> Iterator[Case]:
-        for key in sorted(known.keys() & answered.keys()):
-            case = Case(known[key], answered[key], task)
+
+def made(
+    kinds: Sequence[Kind],
+    records: Iterable[Record],
+    merged: Iterable[Merged],
+    template: TaskTemplate,
+    shelves: Shelves,
+) -> dict[Kind, RowsResult]:
+    """The rows of several training sets. Records are looked at one by one, in whichever order they come; of several
+    with one key, the last counts.
+
+    Args:
+        kinds, records, merged, template: as for :func:`training_rows`.
+        shelves: where merged answers wait for their records, and the rows for what becomes of them.
+
+    Raises:
+        ExportError: as :func:`training_rows`.
+    """
+    rules = {kind: _sources(kind, template) for kind in kinds}
+    answered = shelves.merged()
+    places: dict[str, int] = {}
+    for entry in merged:
+        places[entry.record] = len(answered)
+        answered.append(entry)
+    task = Task(template)
+    contests: dict[Kind, Mapping[int, Contest]] = {kind: {} for kind in kinds}
+    if any(_compares_records(source) for sources in rules.values() for source in sources):
+        records, cases = _cases(records, answered, places, task, shelves)
+        contests = {kind: _contests(sources, cases) for kind, sources in rules.items()}
+    makers = {kind: _Maker(kind, sources, contests[kind], shelves) for kind, sources in rules.items()}
+    keys: list[str] = []
+    unknown = bytearray(b"\1" * len(answered))
+    for record in records:
+        place = places.get(record.key)
+        if place is None:
+            case: Case | NoRow = NoRow("not_merged")
+        else:
+            unknown[place] = 0
+            case = Case(record, answered[place], task)
             try:
                 case.check()
-            except NoRow:
-                continue  # it is told below
-            yield case
+                case.prompt()
+            except NoRow as why:
+                case = why
+        keys.append(record.key)
+        for maker in makers.values():
+            maker.add(record.key, case)
+    for key, place in places.items():
+        if unknown[place]:
+            keys.append(key)
+            for maker in makers.values():
+                maker.add(key, NoRow("unknown_record"))
+    order = _order(keys)
+    return {kind: maker.result(order) for kind, maker in makers.items()}
 
-    contests = {
-        index: Contest(source, cases())
+
+def _cases(
+    records: Iterable[Record], answered: Sequence[Merged], places: Mapping[str, int], task: Task, shelves: Shelves
+) -> tuple[Sequence[Record], Cases]:
+    """The records, kept for rules that compare them with each other, and those of them that people answered."""
+    kept = shelves.records()
+    kept.extend(records)
+    last = {record.key: place for place, record in enumerate(kept)}
+    known = chosen(kept, list(last.values()))
+    return known, Cases(known, answered, [(at, places[key]) for at, key in enumerate(last) if key in places], task)
+
+
+def _order(keys: Sequence[str]) -> Sequence[int]:
+    """The places of keys in their order; of equal ones, that of the last."""
+    places = sorted(range(len(keys)), key=keys.__getitem__)
+    return [place for place, after in zip_longest(places, places[1:]) if after is None or keys[after] != keys[place]]
+
+
+def _compares_records(source: Source) -> bool:
+    return isinstance(source, PairSource) and isinstance(source.ratings, str)
+
+
+def _contests(sources: Sequence[Source], cases: Cases) -> dict[int, Contest]:
+    return {
+        index: Contest(source, cases)
         for index, source in enumerate(sources)
-        if isinstance(source, PairSource) and isinstance(source.ratings, str)
+        if isinstance(source, PairSource) and _compares_records(source)
     }
-    result = RowsResult()
-    for key in sorted(known.keys() | answered.keys()):
+
+
+class _Maker:
+    """The rows of one kind, while they are made."""
+
+    def __init__(
+        self, kind: Kind, sources: Sequence[Source], contests: Mapping[int, Contest], shelves: Shelves
+    ) -> None:
+        self._kind, self._sources, self._contests = kind, sources, contests
+        self._rows, self._dropped = shelves.rows(), shelves.dropped()
+        # How many rows, and how many dropped records, there are up to and with each record.
+        self._made, self._left = array("Q", [0]), array("Q", [0])
+
+    def add(self, key: str, case: Case | NoRow) -> None:
+        """Make the rows of one record, or tell why there are none."""
         try:
-            if key not in answered:
-                raise NoRow("not_merged")
-            if key not in known:
-                raise NoRow("unknown_record")
-            case = Case(known[key], answered[key], task)
-            case.check()
-            case.prompt()
-            result.kept.extend(_all_rows(case, sources, contests, kind))
+            if isinstance(case, NoRow):
+                raise case
+            self._rows.extend(_all_rows(case, self._sources, self._contests, self._kind))
         except NoRow as why:
-            result.dropped.append(Dropped(key, why.reason, why.text))
-    return result
+            self._dropped.append(Dropped(key, why.reason, why.text))
+        self._made.append(len(self._rows))
+        self._left.append(len(self._dropped))
+
+    def result(self, order: Sequence[int]) -> RowsResult:
+        """All of it, with the records in this order."""
+        kept = array("Q", [at for place in order for at in range(self._made[place], self._made[place + 1])])
+        left = array("Q", [self._left[place] for place in order if self._left[place] < self._left[place + 1]])
+        return RowsResult(chosen(self._rows, kept), chosen(self._dropped, left))
 
 
 def _all_rows(case: Case, sources: Sequence[Source], contests: Mapping[int, Contest], kind: Kind) -> list[Row]:
@@ -118,7 +203,7 @@ def _rows(case: Case, source: Source, contest: Contest | None, kind: Kind) -> li
     return rows
 
 
-def _sources(kind: Kind, template: TaskTemplate) -> tuple[Training, Sequence[Source]]:
+def _sources(kind: Kind, template: TaskTemplate) -> Sequence[Source]:
     training = template.training
     if training is None:
         raise ExportError(
@@ -133,4 +218,4 @@ def _sources(kind: Kind, template: TaskTemplate) -> tuple[Training, Sequence[Sou
             f"the template {template.name!r} has no rule for {kind} rows",
             remedy=f"{remedy}, or ask for {other}" if other else remedy,
         )
-    return training, sources
+    return sources

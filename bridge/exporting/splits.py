@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from bridge.exporting.plan import Sieved
-from bridge.exporting.row import Kind, Rejected, Row
+from bridge.exporting.row import REJECTED, ROWS, Kind, Rejected, Row
 from bridge.exporting.settings import SplitsConfig
+from bridge.exporting.shelf import beside
 from bridge.records import Message, Record
 
 TRAIN, VALID, TEST = "train", "valid", "test"
@@ -123,15 +124,16 @@ def split_rows(
     """
     earlier = earlier or Sides()
     units = _units(rows, instruction)
+    texts = _Texts(rows, instruction)
     nodes = _Nodes(earlier)
     found: list[_Cluster] = []
     stopped: dict[_Unit, tuple[str, ...]] = {}
-    for members in _connected(units, config.near):
+    for members in _connected(units, texts, config.near):
         before = nodes.sides(members)
         if len(before) <= 1:
             found.append(_Cluster(members, next(iter(before), "")))
         else:
-            parts, refused = _untangled(members, nodes, config)
+            parts, refused = _untangled(members, nodes, texts, config)
             found += parts
             stopped |= refused
     known = [cluster for cluster in found if cluster.side]
@@ -156,7 +158,12 @@ def split_rows(
 
 def undivided(rows: Mapping[Kind, Sequence[Row]]) -> dict[Kind, Sieved]:
     """All rows in one split, for a set that has no others."""
-    return {kind: Sieved([replace(row, split=TRAIN) for row in of_kind]) for kind, of_kind in rows.items()}
+    whole = {}
+    for kind, of_kind in rows.items():
+        kept = beside(of_kind, ROWS)
+        kept.extend(replace(row, split=TRAIN) for row in of_kind)
+        whole[kind] = Sieved(kept)
+    return whole
 
 
 # -- what hangs together
@@ -168,7 +175,6 @@ class _Unit:
 
     records: tuple[str, ...]
     prompt: str
-    text: str
     places: list[tuple[Kind, int]] = field(default_factory=list)
 
     @property
@@ -195,15 +201,27 @@ _Refused: TypeAlias = "dict[_Unit, tuple[str, ...]]"
 
 def _units(rows: Mapping[Kind, Sequence[Row]], instruction: str) -> list[_Unit]:
     """All rows, sorted by what they are, so that nothing depends on their order."""
-    print_of = cache(fingerprint)
+    print_of = lru_cache(1024)(fingerprint)
     units: dict[tuple[tuple[str, ...], str], _Unit] = {}
     for kind, of_kind in rows.items():
         for index, row in enumerate(of_kind):
             records = (row.record, *sorted({*row.others, row.root} - {row.record, ""}))
-            text = prompt_text(row.prompt, instruction)
-            key = records, print_of(text)
-            units.setdefault(key, _Unit(*key, text)).places.append((kind, index))
+            key = records, print_of(prompt_text(row.prompt, instruction))
+            units.setdefault(key, _Unit(*key)).places.append((kind, index))
     return [units[key] for key in sorted(units)]
+
+
+class _Texts:
+    """The prompts as they are compared, read again from the rows: they are not held."""
+
+    def __init__(self, rows: Mapping[Kind, Sequence[Row]], instruction: str) -> None:
+        self._rows, self._instruction = rows, instruction
+
+    def of(self, units: Iterable[_Unit]) -> Iterator[str]:
+        """The text of each of these, one by one."""
+        for unit in units:
+            kind, index = unit.places[0]
+            yield prompt_text(self._rows[kind][index].prompt, self._instruction)
 
 
 class _Forest:
@@ -231,7 +249,7 @@ def _names(unit: _Unit) -> list[str]:
     return [*(f"r{key}" for key in unit.records), *([f"p{unit.prompt}"] if unit.prompt else [])]
 
 
-def _connected(units: Sequence[_Unit], near: float) -> list[list[_Unit]]:
+def _connected(units: Sequence[_Unit], texts: _Texts, near: float) -> list[list[_Unit]]:
     """Units that are connected by a record or by prompts that are alike, however long the chain."""
     from bridge.curate.near import join
     from bridge.curate.tokens import token_sets
@@ -239,9 +257,9 @@ def _connected(units: Sequence[_Unit], near: float) -> list[list[_Unit]]:
     forest = _Forest()
     for unit in units:
         forest.join(_names(unit))
-    prompts = {unit.prompt: unit.text for unit in units if unit.prompt}
+    prompts = {unit.prompt: unit for unit in units if unit.prompt}
     names = list(prompts)
-    for index, other in enumerate(join(token_sets(prompts.values()), near, "components").matches.tolist()):
+    for index, other in enumerate(join(token_sets(texts.of(prompts.values())), near, "components").matches.tolist()):
         forest.join([f"p{names[index]}", f"p{names[other]}"])
     clusters: dict[str, list[_Unit]] = {}
     for unit in units:
@@ -266,9 +284,11 @@ class _Nodes:
         return unit.records[0] in self._earlier.records and (not unit.prompt or unit.prompt in self._earlier.prompts)
 
 
-def _untangled(units: Sequence[_Unit], nodes: _Nodes, config: SplitsConfig) -> tuple[list[_Cluster], _Refused]:
+def _untangled(
+    units: Sequence[_Unit], nodes: _Nodes, texts: _Texts, config: SplitsConfig
+) -> tuple[list[_Cluster], _Refused]:
     """A cluster that holds several sides, taken apart: who links two of them is refused."""
-    alike = _alike({unit.prompt: unit.text for unit in units if unit.prompt}, config.near)
+    alike = _alike({unit.prompt: unit for unit in units if unit.prompt}, texts, config.near)
 
     def turn(unit: _Unit) -> tuple[int, int, bytes]:
         side = min(nodes.of(unit), key=_PLACING.__getitem__, default="")
@@ -297,7 +317,7 @@ def _untangled(units: Sequence[_Unit], nodes: _Nodes, config: SplitsConfig) -> t
 _TOO_MANY: dict[str, list[str]] = {}
 
 
-def _alike(prompts: Mapping[str, str], near: float) -> dict[str, list[str]]:
+def _alike(prompts: Mapping[str, _Unit], texts: _Texts, near: float) -> dict[str, list[str]]:
     """Prompt to the prompts that are like it."""
     from bridge.curate.near import near_pairs
 
@@ -305,7 +325,7 @@ def _alike(prompts: Mapping[str, str], near: float) -> dict[str, list[str]]:
         return _TOO_MANY
     names = list(prompts)
     found: dict[str, list[str]] = {name: [] for name in names}
-    for left, right, _ in near_pairs(prompts.values(), near):
+    for left, right, _ in near_pairs(texts.of(prompts.values()), near):
         found[names[left]].append(names[right])
         found[names[right]].append(names[left])
     return found
@@ -368,16 +388,17 @@ def _sieved(
     stopped: _Refused,
     told: Mapping[str, Any],
 ) -> Sieved:
-    kept, rejected = [], []
+    kept, rejected = beside(rows, ROWS), beside(rows, REJECTED)
+    counts: Counter[str] = Counter()
     for index, row in enumerate(rows):
         unit = by_place[kind, index]
         if unit in sides:
+            counts[sides[unit]] += 1
             kept.append(replace(row, split=sides[unit]))
         else:
             whose = " and ".join(stopped[unit]) or "several splits"
             text = f"it belongs with rows of {whose}"
             rejected.append(Rejected(row, "straddles", "splits", text))
-    counts = Counter(row.split for row in kept)
     by_split = {name: counts[name] for name in SPLITS if counts[name]}
     return Sieved(kept, rejected, {"splits": {**told, "rows": by_split, "straddling": len(rejected)}})
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge.exporting.plan import Sieved
-from bridge.exporting.row import Row
+from bridge.exporting.row import ROWS, Row
+from bridge.exporting.shelf import beside
 from bridge.records import Message
 
 
@@ -25,15 +26,15 @@ def merged_system(prompt: Sequence[Message]) -> list[Message]:
     return [*prompt[1:first], {**prompt[first], "content": content}, *prompt[first + 1 :]]
 
 
-def merge_system(rows: list[Row]) -> Sieved:
+def merge_system(rows: Sequence[Row]) -> Sieved:
     """The rows with their system messages merged into the first turn of the user.
 
     >>> merge_system([Row("r1", "sft", [{"role": "user", "content": "2 + 2?"}], completion="4")]).told
     {'system': {'merged': 0}}
     """
-    prompts = [merged_system(row.prompt) for row in rows]
-    kept = [
-        row if prompt == row.prompt else replace(row, prompt=prompt) for row, prompt in zip(rows, prompts, strict=True)
-    ]
-    merged = sum(new is not old for new, old in zip(kept, rows, strict=True))
+    kept, merged = beside(rows, ROWS), 0
+    for row in rows:
+        prompt = merged_system(row.prompt)
+        merged += prompt != row.prompt
+        kept.append(row if prompt == row.prompt else replace(row, prompt=prompt))
     return Sieved(kept, told={"system": {"merged": merged}})

@@ -33,14 +33,15 @@ from bridge.annotations import Annotation
 from bridge.errors import ExportError, InputError, UsageError
 from bridge.exporting.formats import Column, Line
 from bridge.exporting.formats.chat_template import ChatTemplate
-from bridge.exporting.manifest import Revisions, manifest_text, revisions_of, sha256, traced
+from bridge.exporting.manifest import Revisions, manifest_parts, revisions_of, sha256, traced
 from bridge.exporting.places import Container, left, place, sidecar
 from bridge.exporting.plan import Plan, Sieve, Splitter, plan_all
 from bridge.exporting.reasons import Dropped, count_reasons
 from bridge.exporting.row import KINDS, Kind, Rejected
+from bridge.exporting.shelves import Shelves, beside_folder
 from bridge.exporting.staging import staged
 from bridge.exporting.trainers import DATASET_INFO, dataset_info, merged_info, settings
-from bridge.files import text_chunks, write_lines, write_text
+from bridge.files import text_chunks, write_bytes, write_lines, write_text
 from bridge.garbage import no_cycles
 from bridge.merging.doubt import Doubt
 from bridge.merging.merged import Merged
@@ -48,8 +49,6 @@ from bridge.records import Record, canonical_json
 from bridge.templates import TaskTemplate
 
 MANIFEST_VERSION = 1
-
-_ORDER = {"train": 0, "valid": 1, "test": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,9 @@ class ExportResult:
     manifest: Path
     kept: int
     records: int
-    dropped: list[Dropped] = field(default_factory=list)
+    dropped: Sequence[Dropped] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
-    rejected: list[Rejected] = field(default_factory=list)
+    rejected: Sequence[Rejected] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
 
 
@@ -164,11 +163,12 @@ def export_all(
         raise UsageError("no kind of training set was named", remedy=f"use one or more of {', '.join(KINDS)}")
     if not files or not {"jsonl", "parquet"}.issuperset(files):
         raise UsageError("rows are written as jsonl, parquet, or both", remedy="name one or both of them")
-    records = list(records)
+    folder = Path(out_dir)
     if sieves is None:
         from bridge.exporting.gates import Gates  # it loads what its thresholds need
 
-        sieves = [Gates(records=records)]
+        gates = Gates()
+        sieves, records = [gates], gates.watching(records)
     plans = plan_all(
         kinds,
         records,
@@ -179,8 +179,9 @@ def export_all(
         split=split,
         seed=seed,
         chat_template=chat_template,
+        shelves=Shelves(beside_folder(folder)),
     )
-    if not any(any(plan.fits.values()) for plan in plans):
+    if not any(plan.parts for plan in plans):
         raise _empty(plans[0])
     told: dict[str, Any] = {"origin": dict(origin)} if origin else {}
     if choices:
@@ -190,7 +191,6 @@ def export_all(
     told |= {"merge": dict(merge_rule or {}), "warnings": [warning.to_dict() for warning in warnings]}
     revisions = None if annotations is None else revisions_of(annotations)
     decided = revisions_of(adjudications)
-    folder = Path(out_dir)
     info = _info(folder, plans, files)
     stale = [path for plan in plans for path in left(folder, plan.kind)]
     with staged(folder, [*stale, Path(DATASET_INFO)]) as stage:
@@ -218,7 +218,7 @@ def _info(folder: Path, plans: Iterable[Plan], containers: Sequence[Container]) 
 def _files(plan: Plan, containers: Sequence[Container]) -> dict[str, list[tuple[str, str]]]:
     """Format to the split and the place of each file that it is going to have."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for name, split in _parts(plan):
+    for name, split in plan.parts:
         kept: Sequence[Container] = ("jsonl",) if plan.formats[name].hosted else containers
         places = [(split, place(plan.kind, name, split, container).as_posix()) for container in kept]
         found.setdefault(name, []).extend(places)
@@ -253,17 +253,16 @@ def _write(
     told: Mapping[str, Any],
 ) -> ExportResult:
     kind = plan.kind
-    parts = _parts(plan)
     files: list[ExportedFile] = []
     extra: list[Path] = []
-    for (name, split), indices in parts.items():
+    for (name, split), indices in plan.parts.items():
         shape = plan.formats[name]
         if shape.hosted:
             extra.append(sidecar(kind, name, split))
-            _write_jsonl(folder / extra[-1], (line["metadata"] for line in plan.lines(name, indices)))
+            _write_jsonl(folder / extra[-1], (line["metadata"] for line in plan.lines(name, split)))
         for container in ("jsonl",) if shape.hosted else containers:
             path = folder / place(kind, name, split, container)
-            lines = plan.lines(name, indices)
+            lines = plan.lines(name, split)
             if container == "parquet":
                 _write_parquet(path, lines, shape.columns)
             else:
@@ -275,13 +274,12 @@ def _write(
             extra.append(Path(file_name))
         if dataset_info(kind, name, there) and Path(DATASET_INFO) not in extra:
             extra.append(Path(DATASET_INFO))
-    cases: dict[str, Sequence[Mapping[str, Any]]] = {f"{kind}.dropped.jsonl": [one.to_dict() for one in plan.dropped]}
+    cases: dict[str, Sequence[Dropped | Rejected]] = {f"{kind}.dropped.jsonl": plan.dropped}
     if plan.rejected:
-        cases[f"{kind}.rejects.jsonl"] = [one.to_dict() for one in plan.rejected]
+        cases[f"{kind}.rejects.jsonl"] = plan.rejected
     for file_name, found in cases.items():
-        write_lines(folder / file_name, found)
+        write_lines(folder / file_name, (one.to_dict() for one in found))
     counts = count_reasons(case for case in plan.dropped if not case.format)
-    yielding = len({key for row in plan.rows for key in row.records})
     head = {
         "manifest": MANIFEST_VERSION,
         "kind": kind,
@@ -293,27 +291,15 @@ def _write(
         },
         **told,
         **plan.told,
-        "records": {"kept": yielding, "dropped": counts},
+        "records": {"kept": plan.records, "dropped": counts},
         "files": {file.path.relative_to(folder).as_posix(): _describe(file, plan.dropped) for file in files}
         | {path.as_posix(): {"sha256": sha256(folder / path)} for path in extra}
         | {name: {"rows": len(found), "sha256": sha256(folder / name)} for name, found in cases.items()},
     }
     manifest = folder / f"{kind}.manifest.json"
-    write_text(manifest, manifest_text(head, traced(plan, parts, revisions, decided)))
-    return ExportResult(files, manifest, len(plan.rows), yielding, plan.dropped, counts, plan.rejected, dict(plan.told))
-
-
-def _parts(plan: Plan) -> dict[tuple[str, str], list[int]]:
-    """Format and split to the rows that stand there, in their order; only where there are any, training rows first."""
-    parts: dict[tuple[str, str], list[int]] = {}
-    for name, indices in plan.fits.items():
-        found: dict[str, list[int]] = {}
-        for index in indices:
-            found.setdefault(plan.rows[index].split, []).append(index)
-        parts |= {
-            (name, split): found[split] for split in sorted(found, key=lambda split: (_ORDER.get(split, 3), split))
-        }
-    return parts
+    write_bytes(manifest, manifest_parts(head, traced(plan, revisions, decided)))
+    rows, told = len(plan.rows), dict(plan.told)
+    return ExportResult(files, manifest, rows, plan.records, plan.dropped, counts, plan.rejected, told)
 
 
 def _alone(line: Line) -> Line:

@@ -16,6 +16,7 @@ from bridge.exporting import Dropped, Row, plan
 from bridge.exporting.formats import FORMATS, METADATA, Format, Unfit, metadata
 from bridge.exporting.formats.chat_template import ChatTemplate, compiled, text
 from bridge.exporting.row import Kind
+from bridge.exporting.survey import survey
 from bridge.files import write_lines
 from bridge.templates import load_template
 
@@ -77,8 +78,8 @@ def test_there_is_no_golden_file_of_a_format_that_is_gone() -> None:
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
 def test_how_many_prompts_a_format_has_a_place_for(kind: Kind, name: str) -> None:
-    one, two = ("plain",), ("alpaca", "axolotl")
-    all_but_tools = ("sharegpt", "openai", "llamafactory")
+    one, two = ("plain", "axolotl"), ("alpaca",)
+    all_but_tools = ("sharegpt", "openai")
     expected = 1 if name in one else 2 if name in two else 3 if name in all_but_tools else 4
     assert len(lines(kind, name)) == expected
 
@@ -91,6 +92,15 @@ def test_what_has_no_place_names_a_format_of_the_same_kind_that_has(kind: Kind, 
         except ValueRejected as error:
             other = error.remedy.split("'")[1]
             assert line(kind, other, prompt)
+
+
+@pytest.mark.parametrize("kind", ["dpo", "reward"])
+def test_two_tools_one_after_the_other_have_no_place_where_llama_factory_would_drop_the_row(kind: Kind) -> None:
+    assert line(kind, "llamafactory", TOOL)["messages"] == TOOL
+    with pytest.raises(Unfit, match="two tools answer one after the other") as caught:
+        line(kind, "llamafactory", [*TOOL, TOOL[-1]])
+    assert "'conversational'" in caught.value.remedy
+    assert line(kind, "conversational", [*TOOL, TOOL[-1]])["prompt"][-2:] == [TOOL[-1]] * 2
 
 
 def shape_of(value: Any) -> Any:
@@ -180,8 +190,8 @@ def pairs(*margins: float | None) -> list[Row]:
 
 
 def columns(rows: list[Row], name: str = "plain") -> tuple[list[list[str]], dict[str, Any]]:
-    formats, told = plan._even({name: FORMATS["reward"][name]}, rows)
-    return [list(formats[name].write(one, {})) for one in rows], told
+    found = survey(rows, {name: FORMATS["reward"][name]})
+    return [list(found.formats[name].write(one, {})) for one in rows], found.told
 
 
 def test_margins_stand_in_all_rows() -> None:
@@ -200,9 +210,9 @@ def test_where_no_row_has_a_margin_there_is_nothing_to_say() -> None:
 
 def test_a_row_that_a_format_has_no_place_for_is_told_once_for_its_record() -> None:
     rows = [Row("r1", "sft", MORE, "a"), Row("r1", "sft", MORE, "b"), Row("r2", "sft", [USER], "c")]
-    fits, dropped = plan._fits(rows, FORMATS["sft"] | {"text": TEXT})
-    assert (fits["plain"], fits["messages"], fits["text"]) == ([2], [0, 1, 2], [0, 1, 2])
-    assert [case for case in dropped if case.format == "alpaca"] == [
+    found = survey(rows, FORMATS["sft"] | {"text": TEXT})
+    assert [list(found.parts[name, ""]) for name in ("plain", "messages", "text")] == [[2], [0, 1, 2], [0, 1, 2]]
+    assert [case for case in found.missing if case.format == "alpaca"] == [
         Dropped(
             "r1",
             "multi_turn",
@@ -214,8 +224,8 @@ def test_a_row_that_a_format_has_no_place_for_is_told_once_for_its_record() -> N
 
 def test_scores_and_pairs_stand_in_files_of_their_own() -> None:
     rows = [*pairs(1.0), Row("r9", "reward", [USER], "a", score=4.0)]
-    fits, _ = plan._fits(rows, FORMATS["reward"])
-    assert (fits["conversational"], fits["plain"], fits["scalar"]) == ([0], [0], [1])
+    parts = survey(rows, FORMATS["reward"]).parts
+    assert [list(parts[name, ""]) for name in ("conversational", "plain", "scalar")] == [[0], [0], [1]]
 
 
 def test_the_usual_formats_of_a_reward_set_have_a_place_for_scores() -> None:
