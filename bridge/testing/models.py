@@ -150,14 +150,22 @@ class ModelServer:
         """The address for clients."""
         return f"http://127.0.0.1:{self._http.port}/v1"
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Begin to serve, without a ``with`` statement."""
         self._http.start()
+
+    def stop(self) -> None:
+        """Close all connections, and end."""
+        self._http.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.stop()
+        self.stop()
 
     async def _serve(self, request: HttpRequest) -> HttpAnswer | None:
         if self._key is not None and request.headers.get("authorization") != f"Bearer {self._key}":
