@@ -30,6 +30,7 @@ from bridge.exporting.formats.chat_template import ChatTemplate, compiled, text
 from bridge.exporting.reasons import REASONS
 from bridge.exporting.row import Row
 from bridge.files import Reject
+from bridge.generating.settings import load_settings
 from bridge.keys import save_key
 from bridge.merging import Merged, Problem, check_answers
 from bridge.questions import Part
@@ -298,6 +299,8 @@ def test_yaml_blocks_are_campaigns_or_templates(block: Block, tmp_path: Path) ->
     path.write_text(block.text, encoding="utf-8")
     if block.page.name == "templates.md":
         load_template(path)
+    elif block.page.name == "generation.md":
+        load_settings(path, {})
     else:
         load_config(path)
 

@@ -18,6 +18,7 @@ from bridge.cli import (
     curate,
     export,
     files,
+    generate,
     health,
     migrate,
     release,
@@ -49,14 +50,14 @@ def main() -> None:
 _ORDER = (
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
     *("adjudicate", "export", "check-rows", "audit", "release", "doctor", "templates"),
-    *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
+    *("generate", "assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 )
 _COMMANDS = {
     command.name: command
     for part in (
         *(campaign, health, files, export, agreement, adjudicate, check_rows, release),
-        *(assess, curate, select, adopt, migrate, serve),
+        *(generate, assess, curate, select, adopt, migrate, serve),
     )
     for command in part.COMMANDS
 }

@@ -16,8 +16,8 @@ from bridge.records import FieldValue, record_key
 from bridge.rows import read_rows
 from bridge.text import check_key, check_text
 
-_ANSWER = "response"
-"""What the answer of a plain row is called, where the template compares several."""
+_PROMPT, _ANSWER = "prompt", "response"
+"""What prompt and answer of a plain row are called, where the template has a conversation or compares answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ class GivenRows:
         self._shape = shape
         self._mapping = dict(mapping or {})
         self._id_column = id_column
-        known = [shape.prompt.name, *shape.names(shape.most), _ANSWER]
+        self._aliases = (_PROMPT, _ANSWER) if shape.is_chat else (_ANSWER,)
+        known = [shape.prompt.name, *shape.names(shape.most), *self._aliases]
         for name in self._mapping:
             if name not in known:
                 raise UsageError(
@@ -118,13 +119,17 @@ class GivenRows:
                 continue
             fields[name] = spec.check(name, _parsed(value) if is_text and spec.type != "text" else value)
         prompt, answer = self._shape.split(fields)
+        aside = {name: cells.get(columns.get(name, name)) for name in self._aliases}
+        if prompt is None and isinstance(text := aside.get(_PROMPT), str) and text.strip():
+            prompt = [{"role": "user", "content": check_text(text, _PROMPT)}]
         if prompt is None:
             name = self._shape.prompt.name
             raise ValueRejected(f"{name}: missing", remedy=f"add it, or name its column with --map {name}=COLUMN")
-        beside = cells.get(columns.get(_ANSWER, _ANSWER))
-        if answer is None and not self._shape.is_chat and isinstance(beside, str) and beside.strip():
-            answer = check_text(beside, _ANSWER)
-        used = {columns[name] for name in fields}
+        if answer is None and isinstance(text := aside.get(_ANSWER), str) and text.strip():
+            answer = check_text(text, _ANSWER)
+            if not self._shape.compares:
+                fields = self._shape.fields(prompt, [answer])
+        used = {columns.get(name, name) for name in (*columns, *self._aliases) if name in fields or name in aside}
         metadata = row.get("metadata") if is_record else _others(row, used)
         metadata = metadata if isinstance(metadata, dict) else {}
         return Given(line, self._key(row, metadata, fields, is_record), prompt, answer, fields, metadata)
