@@ -17,6 +17,7 @@ from bridge.exporting.raw_lines import Parsed, RawLines
 from bridge.exporting.row import Kind, Row
 from bridge.exporting.shapes import Shape, as_row
 from bridge.files import Reject
+from bridge.metadata import is_test_only
 from bridge.rows import read_rows
 
 
@@ -196,7 +197,7 @@ def _gated(
         indices[name] = index
         rows.append(as_row(row, shape, name))
         about = row.get("metadata")
-        if (isinstance(about, dict) and about.get("test_only")) or row.get("test_only"):
+        if row.get("test_only") or (isinstance(about, dict) and is_test_only(about)):
             marked.add(name)
     done = gates.marking(marked)(rows)
     for case in done.rejected:

@@ -139,7 +139,7 @@ def test_only(rows: Sequence[Row], marked: Collection[str]) -> dict[int, Found]:
     if not marked:
         return {}
     return {
-        index: Found(f"the metadata of {key!r:.200} say test_only")
+        index: Found(f"the metadata of {key!r:.200} say that a test double wrote it")
         for index, row in enumerate(rows)
         for key in (row.record, *row.others)
         if key in marked

@@ -24,6 +24,7 @@ from bridge.exporting.plan import Sieved
 from bridge.exporting.row import REJECTED, Rejected, Row
 from bridge.exporting.shelf import beside, chosen
 from bridge.exporting.tokens import Tokens, estimated, load_tokenizer
+from bridge.metadata import is_test_only
 from bridge.records import Record
 
 Finder: TypeAlias = "Callable[[Sequence[Row]], Mapping[int, Found]]"
@@ -79,7 +80,7 @@ class Gates:
 
     Args:
         config: which gates are on, and their thresholds.
-        records: what the rows were made from; those whose metadata say ``test_only`` are stopped.
+        records: what the rows were made from; those whose metadata say that a test double wrote them are stopped.
         folder: where paths in the settings start.
         off: gates that are left out, whatever the settings say.
 
@@ -213,7 +214,7 @@ def gates_config(given: Mapping[str, Any]) -> GatesConfig:
 
 
 def _is_marked(record: Record) -> bool:
-    return record.metadata.get("test_only") not in (None, False)
+    return is_test_only(record.metadata)
 
 
 def _number(case: tuple[int, str, Found]) -> int:

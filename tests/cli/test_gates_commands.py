@@ -160,8 +160,9 @@ class TestExports:
 
     def test_what_only_a_test_double_wrote_needs_a_flag(self) -> None:
         arguments = merged_file()
-        rows = [row | {"metadata": {"test_only": True}} for row in read("records.jsonl")]
-        write("records.jsonl", rows)
+        rows = read("records.jsonl")
+        marks = [{"test_only": True}, {"model": "stub"}, {"calls": {"first": {"model": "stub-large"}}}]
+        write("records.jsonl", [row | {"metadata": mark} for row, mark in zip(rows, marks, strict=True)])
         assert "test_only: 3" in run(*arguments, "--to", "sft").err
         assert run(*arguments, "--to", "sft", "--no-gate", "test_only").code == 0
 

@@ -253,7 +253,8 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
         },
     ),
     ("one_label", "all 1 rows have the label true, so there is nothing to compare with", K),
-    ("test_only", "the metadata of 'line 1' say test_only", PC | {"metadata": {"test_only": True}}),
+    ("test_only", "the metadata of 'line 1' say that a test double wrote it", PC | {"metadata": {"test_only": True}}),
+    ("test_only", "the metadata of 'line 1' say that a test double wrote it", PC | {"metadata": {"model": "stub"}}),
 ]
 
 

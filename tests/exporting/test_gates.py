@@ -226,8 +226,18 @@ def test_what_only_a_test_double_wrote_is_stopped_unless_it_is_asked_for() -> No
     rows = [sft("r1"), sft("r2", "Four."), sft("r3", "4", others=("r1",))]
     done = Gates(records=records)(rows)
     assert [row.record for row in done.kept] == ["r2"]
-    assert {(case.rule, case.text) for case in done.rejected} == {("test_only", "the metadata of 'r1' say test_only")}
+    assert {(case.rule, case.text) for case in done.rejected} == {
+        ("test_only", "the metadata of 'r1' say that a test double wrote it")
+    }
     assert Gates(gates_config({"test_only": False}), records)(rows).rejected == []
+
+
+def test_a_model_of_the_test_server_is_a_test_double() -> None:
+    metadata = [{"model": "stub"}, {"calls": [{"model": "stub-large"}]}, {"model": "large"}, {"note": "stub"}]
+    records = [Record(f"r{n}", {"prompt": "?"}, metadata=about) for n, about in enumerate(metadata)]
+    done = Gates(records=records)([sft(f"r{n}", f"Answer {n}.") for n in range(4)])
+    assert [row.record for row in done.kept] == ["r2", "r3"]
+    assert done.told["gates"]["test_only"] == {"checked": 4, "rejected": 2}
 
 
 def test_contamination_names_the_item_and_its_set(tmp_path: Path) -> None:
