@@ -230,5 +230,6 @@ def _row(best: Rated, other: Rated, margin: float, prompt: Any, rule: str, *ques
         others=(other.record,) if other.record != best.record else (),
         model=best.model,
         licence=", ".join(licences) if all(licences) else "",
-        root=best.root or other.root,
+        root=best.root,
+        other_root=other.root,
     )

@@ -38,6 +38,7 @@ class Row:
             record says so.
         licence: licence of the record, where it says so; of several records, all their licences.
         root: key of the record that this one was derived from, where it says so; twins never part over splits.
+        other_root: the same of the record whose response is rejected, where that is another one.
         split: the part of the training set that the row belongs to, or nothing where there are no parts.
     """
 
@@ -57,6 +58,7 @@ class Row:
     model: str = ""
     licence: str = ""
     root: str = ""
+    other_root: str = ""
     split: str = ""
 
     @property

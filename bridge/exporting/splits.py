@@ -205,7 +205,7 @@ def _units(rows: Mapping[Kind, Sequence[Row]], instruction: str) -> list[_Unit]:
     units: dict[tuple[tuple[str, ...], str], _Unit] = {}
     for kind, of_kind in rows.items():
         for index, row in enumerate(of_kind):
-            records = (row.record, *sorted({*row.others, row.root} - {row.record, ""}))
+            records = (row.record, *sorted({*row.others, row.root, row.other_root} - {row.record, ""}))
             key = records, print_of(prompt_text(row.prompt, instruction))
             units.setdefault(key, _Unit(*key)).places.append((kind, index))
     return [units[key] for key in sorted(units)]

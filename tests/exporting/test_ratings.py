@@ -256,6 +256,12 @@ def test_the_ready_made_rating_gives_scores_and_pairs() -> None:
     assert {row.kind for row in result.kept} == {"reward"}
 
 
+def test_a_pair_says_what_both_of_its_records_were_derived_from() -> None:
+    known = [*records("r1", root_id="a"), *records("r2", root_id="b"), *records("r3")]
+    result = rows({"r1": {"ann": 5}, "r2": {"ann": 2}, "r3": {"ann": 1}}, template(), known)
+    assert [(row.root, row.other_root) for row in result.kept] == [("a", "b"), ("a", "")]
+
+
 # -- what must hold for any ratings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -277,6 +278,17 @@ def test_of_a_knot_only_those_are_stopped_that_tie_it() -> None:
     rows = [row("a", A), row("near a", f"{A} now"), row("new", LINK), row("near z", f"{Z} now"), row("z", Z)]
     done = split_rows({"sft": rows}, config, earlier=earlier)
     assert sides(done) == {"a": "train", "near a": "train", "near z": "test", "z": "test"}
+
+
+def test_a_pair_of_two_records_stays_with_the_twins_of_both() -> None:
+    """Each of the pairs shares a root with the next one, by the record whose answer is the worse one."""
+    pairs = [
+        replace(row(f"r{n}", f"{'abcdefghijklmnopqrst'[n]} and nothing else"), root=f"x{n}", other_root=f"x{n + 1}")
+        for n in range(20)
+    ]
+    assert len({*sides(split_rows({"sft": pairs}, HALF)).values()}) == 1
+    apart = [replace(pair, other_root="") for pair in pairs]
+    assert len({*sides(split_rows({"sft": apart}, HALF)).values()}) > 1
 
 
 def test_a_twin_of_a_row_in_train_whose_prompt_is_in_test_is_stopped() -> None:
