@@ -81,7 +81,7 @@ def generate(settings: str | None, out: str, rejected: str | None, journal: str 
     with progress(as_json) as tell:
         result = start(config, *files, folder=folder, tick=tell)
     names = {"file": str(files[0]), "rejected_file": str(files[1]), "journal": str(files[2])}
-    report({**names, **result.to_dict()}, _lines(result, *files), as_json=as_json, partial=result.partial)
+    report({**names, **result.to_dict()}, generated_lines(result, *files), as_json=as_json, partial=result.partial)
 
 
 def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,12 +95,12 @@ def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
 
     own = [path(one) if one.endswith((".yaml", ".yml")) else one for one in given["recipes"]]
     template = given["template"]
-    parameters = {name: _value(text) for name, text in pairs(given["parameter"], "--parameter", "NAME=VALUE").items()}
+    asked_with = parameters(given["parameter"])
     models: Any = listed(given["models"])
-    if parameters:
+    if asked_with:
         if not models:
             raise click.UsageError("--parameter goes with --model; in the file, models have parameters of their own")
-        models = [{"name": name, "parameters": parameters} for name in models]
+        models = [{"name": name, "parameters": asked_with} for name in models]
     return {
         "make": given["make"],
         "template": path(template) if template and template.endswith((".yaml", ".yml")) else template,
@@ -132,6 +132,15 @@ def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def parameters(given: Sequence[str]) -> dict[str, Any]:
+    """What a model is asked with, from the values of ``--parameter``.
+
+    >>> parameters(["max_tokens=800", "stop=END"])
+    {'max_tokens': 800, 'stop': 'END'}
+    """
+    return {name: _value(text) for name, text in pairs(given, "--parameter", "NAME=VALUE").items()}
+
+
 def _value(text: str) -> Any:
     """The value of a parameter: a number, true or false where it is one, else a text."""
     try:
@@ -151,7 +160,8 @@ def _inputs(config: GenerateConfig) -> Iterator[str]:
     yield from (one for one in (config.prices, *config.recipes) if one)
 
 
-def _lines(result: Generated, out: Path, rejected: Path, journal: Path) -> Iterator[str]:
+def generated_lines(result: Generated, out: Path, rejected: Path, journal: Path) -> Iterator[str]:
+    """What a run made, and what it did not, as lines for a person."""
     yield f"{result.made:,} records written to {out}"
     if len(result.operations) > 1:
         yield ""
