@@ -129,6 +129,18 @@ def same(prepared: Prepared, wanted: Prepared) -> bool:
     return bool(prepared) and all(name in wanted for name in prepared)
 
 
+def paired(prepared: Sequence[Prepared], meant: Sequence[Prepared]) -> tuple[list[Prepared], list[Prepared]]:
+    """Both in one order, of a consumer that shuffles: first the rows that say what was meant, then all others."""
+    left, found, strange = list(meant), [], []
+    for made in prepared:
+        place = next((number for number, row in enumerate(left) if same(made, row)), None)
+        if place is None:
+            strange.append(made)
+        else:
+            found.append((made, left.pop(place)))
+    return [*(made for made, _ in found), *strange], [*(row for _, row in found), *left]
+
+
 class Table:
     """Rows in, rows kept and contents equal, of each format that a consumer is tried on."""
 
@@ -136,8 +148,12 @@ class Table:
         self._consumer = consumer
         self.lines: list[dict[str, Any]] = []
 
-    def add(self, where: str, shape: str, meant: Sequence[Any], prepared: Sequence[Prepared]) -> None:
-        """Compare what was prepared with what was meant, in order; ``meant`` are :func:`expected` rows."""
+    def add(
+        self, where: str, shape: str, meant: Sequence[Any], prepared: Sequence[Prepared], *, ordered: bool = True
+    ) -> None:
+        """Compare what was prepared with what was meant, in order or not; ``meant`` are :func:`expected` rows."""
+        if not ordered:
+            prepared, meant = paired(prepared, meant)
         equal = sum(same(made, row) for made, row in zip(prepared, meant, strict=False))
         self.lines.append(
             {
@@ -154,7 +170,15 @@ class Table:
                 print(f"{where} {shape}:\n  made {made!r:.900}\n  want {row!r:.900}", file=sys.stderr)
                 break
 
-    def attempt(self, where: str, shape: str, meant: Sequence[Any], make: Callable[[], Sequence[Prepared]]) -> None:
+    def attempt(
+        self,
+        where: str,
+        shape: str,
+        meant: Sequence[Any],
+        make: Callable[[], Sequence[Prepared]],
+        *,
+        ordered: bool = True,
+    ) -> None:
         """The same, of a consumer that may refuse; its words stand in the table then."""
         try:
             prepared = make()
@@ -170,7 +194,7 @@ class Table:
             }
             self.lines.append({**line, "error": f"{type(error).__name__}: {error}"[:300]})
         else:
-            self.add(where, shape, meant, prepared)
+            self.add(where, shape, meant, prepared, ordered=ordered)
 
 
 class Sets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from bridge.exporting.conversation import order_fault, system_fault
@@ -86,6 +87,19 @@ def system_first(row: Row) -> Found | None:
     """A system message behind another one."""
     fault = system_fault(_roles(row))
     return Found(fault) if fault else None
+
+
+def tool_turns(row: Row) -> Found | None:
+    """Two tools that answer one after the other: LLaMA-Factory drops such a conversation, other trainers learn it.
+
+    >>> user, call, tool = ({"role": role, "content": "?"} for role in ("user", "assistant", "tool"))
+    >>> tool_turns(Row("r", "sft", [user, call, tool, tool], completion="4"))
+    Found(text='message 4 of the prompt: a tool answers after another one', score=None)
+    """
+    roles = _roles(row)
+    twice = (number for number, pair in enumerate(pairwise(roles), 2) if pair == ("tool", "tool"))
+    number = next(twice, 0)
+    return Found(f"message {number} of the prompt: a tool answers after another one") if number else None
 
 
 def reserved(row: Row) -> Found | None:

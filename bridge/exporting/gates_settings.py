@@ -51,6 +51,7 @@ class GatesConfig(Part):
     unstripped: bool = True
     role_order: bool = True
     system_first: bool = True
+    tool_turns: Annotated[Literal["report", "refuse"] | None, _switch("refuse")] = "report"
     reserved: bool = True
     test_only: bool = True
     licence: Annotated[Licences | None, _switch([])] = None

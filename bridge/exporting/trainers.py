@@ -27,10 +27,11 @@ Places: TypeAlias = Mapping[str, str]
 
 
 class Setting(NamedTuple):
-    """What a trainer is told of a format: for the whole run, and for the data set."""
+    """What a trainer is told of a format: for the whole run, and for the data set; and what it does with long rows."""
 
     run: Mapping[str, Any]
     data: Mapping[str, Any]
+    long: str = "stop the run"
 
 
 _ROLES = {"role_tag": "role", "content_tag": "content"}
@@ -48,6 +49,13 @@ TRL: Mapping[Kind, frozenset[str]] = {
 }
 """Kind to the formats that TRL knows by their columns."""
 
+# Axolotl looks for an answer in the text of a dialogue of its own, and would find `a` in `<|im_start|>`. Without a type
+# and unprepared, the rows go to the trainers of TRL as they are, which put them into the chat template whole.
+_DPO = Setting({"rl": "dpo", "skip_prepare_dataset": True}, {}, "are cut")
+_REWARD = {"reward_model": True, "pad_to_sequence_len": False}
+_TRL_REWARD = Setting({**_REWARD, "skip_prepare_dataset": True}, {}, "are left out")
+_KTO = {"rl": "kto", "remove_unused_columns": False}
+
 AXOLOTL: Mapping[tuple[Kind, str], Setting] = {
     ("sft", "messages"): Setting({}, {**_CHAT, "field_messages": "messages"}),
     ("sft", "sharegpt"): Setting(
@@ -58,7 +66,7 @@ AXOLOTL: Mapping[tuple[Kind, str], Setting] = {
             "message_property_mappings": {"role": "from", "content": "value"},
         },
     ),
-    ("sft", "alpaca"): Setting({}, {"type": "alpaca_w_system"}),
+    ("sft", "alpaca"): Setting({}, {"type": "alpaca_w_system.load_instruct"}),
     ("sft", "plain"): Setting(
         {},
         {
@@ -70,17 +78,9 @@ AXOLOTL: Mapping[tuple[Kind, str], Setting] = {
             }
         },
     ),
-    ("sft", "text"): Setting({}, {"type": "completion", "field": "text"}),
-    ("dpo", "conversational"): Setting(
-        {"rl": "dpo"},
-        {
-            "type": "chat_template.default",
-            "field_messages": "prompt",
-            "field_chosen": "chosen",
-            "field_rejected": "rejected",
-        },
-    ),
-    ("dpo", "implicit"): Setting({"rl": "dpo"}, {"type": "chat_template.argilla_chat"}),
+    ("sft", "text"): Setting({}, {"type": "completion", "field": "text"}, "are cut into several"),
+    ("dpo", "conversational"): _DPO,
+    ("dpo", "implicit"): _DPO,
     ("dpo", "plain"): Setting(
         {"rl": "dpo"},
         {
@@ -94,8 +94,9 @@ AXOLOTL: Mapping[tuple[Kind, str], Setting] = {
             }
         },
     ),
+    ("kto", "conversational"): Setting({**_KTO, "skip_prepare_dataset": True}, {}, "are cut"),
     ("kto", "plain"): Setting(
-        {"rl": "kto"},
+        _KTO,
         {
             "type": {
                 "field_prompt": "prompt",
@@ -106,7 +107,13 @@ AXOLOTL: Mapping[tuple[Kind, str], Setting] = {
             }
         },
     ),
-    ("reward", "axolotl"): Setting({"reward_model": True}, {"type": "bradley_terry.chat_template"}),
+    ("reward", "conversational"): _TRL_REWARD,
+    ("reward", "implicit"): _TRL_REWARD,
+    ("reward", "plain"): _TRL_REWARD,
+    # Where a row has no system message, it would add an empty one.
+    ("reward", "axolotl"): Setting(
+        _REWARD, {"type": "bradley_terry.chat_template", "drop_system_message": True}, "are left out"
+    ),
 }
 
 LLAMA_FACTORY: Mapping[tuple[Kind, str], Mapping[str, Any]] = {
@@ -233,11 +240,13 @@ def _axolotl(kind: Kind, name: str, places: Places) -> Iterator[str]:
         ds_type = "parquet" if place.endswith(".parquet") else "json"
         return {"path": place, "ds_type": ds_type, "split": "train", **setting.data}
 
-    yield "# Add the model, and: axolotl train " + f"{kind}.{name}.axolotl.yaml"
-    yield "# Run in this folder."
+    yield f"# Add base_model, and: axolotl train {kind}.{name}.axolotl.yaml"
+    yield "# Run in this folder." + (" KTO wants a micro_batch_size of 2 or more." if kind == "kto" else "")
     told: dict[str, Any] = {**setting.run, "datasets": [entry(places.get("") or places.get("train") or _first(places))]}
     held_back = places.get("valid") or places.get("test")
     yield from _yaml(told | ({"test_datasets": [entry(held_back)]} if held_back else {"val_set_size": 0}))
+    yield f"# As many tokens as the model reads; longer rows {setting.long}. Without these lines the limit is 512."
+    yield from _yaml({"sequence_len": 8192, "excess_length_strategy": "raise"})
 
 
 def _mlx(kind: Kind, name: str, places: Places) -> Iterator[str]:
@@ -247,6 +256,10 @@ def _mlx(kind: Kind, name: str, places: Places) -> Iterator[str]:
     yield f"# mlx_lm.lora --config {kind}.{name}.mlx.yaml --model MODEL"
     yield "# Run in this folder."
     yield from _yaml({"train": True, "data": places["train"].partition("/")[0], **setting.data})
+    yield "# Of larger batches it leaves out the rows that fill none, always the same ones."
+    yield from _yaml({"batch_size": 1, "grad_accumulation_steps": 4})
+    yield "# Without this line rows of more than 2,048 tokens are cut."
+    yield from _yaml({"max_seq_length": 1_000_000})
 
 
 def _first(places: Places) -> str:

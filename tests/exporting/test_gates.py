@@ -216,7 +216,7 @@ def test_a_gate_that_is_off_stops_nothing(bad: Bad) -> None:
 
 
 def test_every_gate_has_a_case() -> None:
-    elsewhere = {"test_only", "contamination"}
+    elsewhere = {"tool_turns", "test_only", "contamination"}
     assert {bad.gate for bad in BAD} | elsewhere == set(GATES)
     assert tuple(GATES) == GATE_NAMES
 
@@ -253,6 +253,30 @@ def test_contamination_names_the_item_and_its_set(tmp_path: Path) -> None:
 def test_evaluation_files_are_read_when_the_gates_are_set_up(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no_such"):
         Gates(gates_config({"contamination": "no_such.jsonl"}), folder=tmp_path)
+
+
+class TestToolTurns:
+    """LLaMA-Factory's converter takes turns by their number, and drops a conversation with two tools together."""
+
+    def asked(self, *tools: str) -> Row:
+        said = [{"role": "tool", "content": text} for text in tools]
+        call = {"role": "assistant", "content": "Let me see."}
+        return Row("r1", "sft", [{"role": "user", "content": "2 + 2?"}, call, *said], completion="It is 4.")
+
+    def test_they_are_counted_where_nobody_says_anything_of_them(self) -> None:
+        rows = [self.asked("4", "5"), self.asked("4")]
+        done = Gates()(rows)
+        assert list(done.kept) == rows
+        assert done.told["gates"]["tool_turns"] == {"checked": 2, "rejected": 0, "found": 1, "setting": "report"}
+
+    def test_they_are_stopped_for_who_asks_for_it(self) -> None:
+        done = Gates(gates_config({"tool_turns": True}))([self.asked("4", "5"), self.asked("4")])
+        assert [row.prompt[-1]["content"] for row in done.kept] == ["4"]
+        (case,) = done.rejected
+        assert (case.rule, case.text) == ("tool_turns", "message 4 of the prompt: a tool answers after another one")
+
+    def test_of_rows_without_tools_nothing_is_told(self) -> None:
+        assert "tool_turns" not in Gates()([sft()]).told["gates"]
 
 
 def test_personal_data_can_be_counted_and_not_stopped() -> None:

@@ -66,8 +66,32 @@ def test_axolotl_trains_on_one_split_and_holds_another_back() -> None:
 
 
 def test_mlx_needs_splits_as_json_lines() -> None:
-    assert told("sft", "messages", "mlx", SPLIT) == {"train": True, "data": "jsonl", "mask_prompt": True}
+    found = told("sft", "messages", "mlx", SPLIT)
+    assert (found["train"], found["data"], found["mask_prompt"]) == (True, "jsonl", True)
     assert "sft.messages.mlx.yaml" not in settings("sft", "messages", SPLIT[3:])
+
+
+def test_no_trainer_leaves_rows_out_for_their_length_or_their_number_without_being_told_to() -> None:
+    assert told("sft", "messages", "trl", SPLIT)["max_length"] is None
+    found = told("sft", "messages", "axolotl", SPLIT)
+    assert (found["sequence_len"], found["excess_length_strategy"]) == (8192, "raise")  # by itself: 512, and drop
+    found = told("sft", "messages", "mlx", SPLIT)
+    # By itself it cuts rows after 2,048 tokens, and leaves out up to three rows of 4n + 3.
+    assert (found["batch_size"], found["grad_accumulation_steps"], found["max_seq_length"]) == (1, 4, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in ("dpo", "reward") for name in ("conversational", "implicit")]
+)
+def test_axolotl_hands_pairs_of_messages_to_the_trainer_as_they_are(kind: Any, name: str) -> None:
+    """Its own types look for the answer in the text of a dialogue: of `a` they made `art|>user...`."""
+    found = told(kind, name, "axolotl", SPLIT)
+    assert found["skip_prepare_dataset"] is True
+    assert "type" not in found["datasets"][0]
+
+
+def test_axolotl_refuses_kto_without_this() -> None:
+    assert told("kto", "plain", "axolotl", SPLIT)["remove_unused_columns"] is False
 
 
 # -- written beside the rows

@@ -6,7 +6,7 @@ files.
 
 from __future__ import annotations
 
-from bridge.exporting.formats.shape import Format, Line, Metadata, answer, one_message, without_tools
+from bridge.exporting.formats.shape import Format, Line, Metadata, answer, one_message, tools_in_turn, without_tools
 from bridge.exporting.row import Row
 
 
@@ -66,7 +66,7 @@ def llamafactory(row: Row, metadata: Metadata) -> Line:
     """LLaMA-Factory's pairs: the conversation so far, and each answer as one message and not as a list.
 
     Raises:
-        Unfit: a tool speaks in it; LLaMA-Factory would drop the row.
+        Unfit: two tools answer one after the other; LLaMA-Factory would drop the row.
 
     >>> row = Row("r1", "dpo", [{"role": "user", "content": "2 + 2?"}], chosen="4", rejected="5")
     >>> llamafactory(row, {"record": "r1"})
@@ -76,7 +76,7 @@ def llamafactory(row: Row, metadata: Metadata) -> Line:
      'metadata': {'record': 'r1'}}
     """
     return {
-        "messages": without_tools(row, "llamafactory", "conversational"),
+        "messages": tools_in_turn(row, "conversational"),
         "chosen": answer(row.chosen)[0],
         "rejected": answer(row.rejected)[0],
         "metadata": dict(metadata),

@@ -7,7 +7,7 @@ Shapes: TRL's preference formats with its optional ``margin``, the pairs of LLaM
 from __future__ import annotations
 
 from bridge.exporting.formats import dpo
-from bridge.exporting.formats.shape import Format, Line, Metadata, answer, system_and_message
+from bridge.exporting.formats.shape import Format, Line, Metadata, answer, one_message
 from bridge.exporting.row import Row
 
 
@@ -41,17 +41,18 @@ def plain(row: Row, metadata: Metadata) -> Line:
 def axolotl(row: Row, metadata: Metadata) -> Line:
     """A pair of one turn, in the columns of Axolotl's ``bradley_terry``, which asks for ``system`` in every row.
 
+    It is always empty: Axolotl can leave system messages out of all rows, or give one to all rows, be it empty.
+
     Raises:
-        Unfit: the conversation has several turns.
+        Unfit: the conversation has a system message or several turns.
 
     >>> row = Row("r1", "reward", [{"role": "user", "content": "2 + 2?"}], chosen="4", rejected="5")
     >>> axolotl(row, {"record": "r1"})
     {'system': '', 'input': '2 + 2?', 'chosen': '4', 'rejected': '5', 'metadata': {'record': 'r1'}}
     """
-    system, prompt = system_and_message(row, "conversational")
     return {
-        "system": system,
-        "input": prompt,
+        "system": "",
+        "input": one_message(row, "conversational"),
         "chosen": row.chosen,
         "rejected": row.rejected,
         "metadata": dict(metadata),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 from bridge.errors import ValueRejected
@@ -134,6 +135,27 @@ def system_and_message(row: Row, instead: str) -> tuple[str, str]:
             code="multi_turn",
         )
     return row.prompt[0]["content"] if len(row.prompt) == 2 else "", row.prompt[-1]["content"]
+
+
+def tools_in_turn(row: Row, instead: str) -> list[Message]:
+    """The prompt, for a trainer that drops conversations in which two tools answer one after the other.
+
+    Raises:
+        Unfit: they do; ``instead`` is the format for trainers that read them.
+
+    >>> one, two = ({"role": "tool", "content": text} for text in "45")
+    >>> tools_in_turn(Row("r1", "dpo", [one, two]), "conversational")
+    Traceback (most recent call last):
+    ...
+    bridge.exporting.formats.shape.Unfit: two tools answer one after the other, and LLaMA-Factory drops such rows
+      remedy: use the format 'conversational', or make one message of what they say
+    """
+    if not any(one["role"] == other["role"] == "tool" for one, other in pairwise(row.prompt)):
+        return row.prompt
+    raise Unfit(
+        "two tools answer one after the other, and LLaMA-Factory drops such rows",
+        remedy=f"use the format {instead!r}, or make one message of what they say",
+    )
 
 
 def without_tools(row: Row, format_name: str, instead: str) -> list[Message]:
