@@ -116,7 +116,8 @@ class Answering:
             groups = [self._mixed(prompt, different)] if different else []
             if groups and len(different) < self._shape.least:
                 reason = f"{len(different)} of {self._shape.least} different answers, so there is nothing to compare"
-                return [*made, Refused("reply", reason, "see the other lines of this row", prompt.line, key)]
+                rest = "\n\n".join(text for _, text, _ in different)
+                return [*made, Refused("reply", reason, "see the other lines of this row", prompt.line, key, rest)]
         for group in groups:
             try:
                 made.append(self._record(prompt, group))

@@ -144,10 +144,10 @@ def _readings(text: str) -> frozenset[str]:
     mark = "" if not whole else digits[-len(last) - 1]
     found = set()
     if _GROUPED.fullmatch(digits) or not whole:
-        found.add(str(int("".join((*whole, last)))))
+        found.add("".join((*whole, last)).lstrip("0") or "0")
     front = digits[: -len(last) - 1] if whole else ""
     if mark and mark in ".," and mark not in front and (len(whole) == 1 or _GROUPED.fullmatch(front)):
-        found.add(f"{int(''.join(whole))}.{last}".rstrip("0").rstrip("."))
+        found.add(f"{''.join(whole).lstrip('0') or '0'}.{last}".rstrip("0").rstrip("."))
     return frozenset(found or {digits})
 
 

@@ -98,12 +98,14 @@ class Shape:
         >>> shape.messages([{"role": "Ann", "content": "Shall we?"}])
         [{'role': 'user', 'content': 'Summarise the following meeting.\\n\\nAnn: Shall we?'}]
         """
-        before = [{"role": "system", "content": system}] if system else []
-        if self.is_chat and not isinstance(prompt, str):
-            return [*before, *prompt]
         instruction = self.template.training.instruction.strip() if self.template.training else ""
-        text = "\n\n".join(filter(None, (instruction, text_of(prompt))))
-        return [*before, {"role": "user", "content": text}]
+        if not self.is_chat or isinstance(prompt, str):
+            before = [{"role": "system", "content": system}] if system else []
+            text = "\n\n".join(filter(None, (instruction, text_of(prompt))))
+            return [*before, {"role": "user", "content": text}]
+        own = [turn["content"] for turn in prompt[:1] if turn["role"] == "system"]
+        told = "\n\n".join(filter(None, (instruction, system, *own)))
+        return [*([{"role": "system", "content": told}] if told else []), *prompt[len(own) :]]
 
     def value(self, text: str, like: FieldValue) -> FieldValue:
         """A prompt as a model wrote it, in the form of the one that it was made from.

@@ -107,6 +107,23 @@ def test_a_conversation_gets_its_last_turn(bench: Bench) -> None:
     assert record.fields["messages"] == [*turns, question, {"role": "assistant", "content": "It is 4."}]
 
 
+def test_what_models_are_told_before_each_prompt_joins_a_conversations_own_system_message(bench: Bench) -> None:
+    own = [{"role": "system", "content": "You sell shoes."}, {"role": "user", "content": "Hello."}]
+    bench.write("prompts.jsonl", [{"id": "c1", "messages": own}])
+    asked: list[ChatRequest] = []
+
+    def model(request: ChatRequest) -> str:
+        asked.append(request)
+        return "Good day!"
+
+    bench.run(model, template="chat_review", system="Be brief.", **CANDIDATES)
+    assert [dict(message) for message in asked[0].messages] == [
+        {"role": "system", "content": "Be brief.\n\nYou sell shoes."},
+        own[1],
+    ]
+    assert bench.records("chat_review")[0].fields["messages"][:2] == own
+
+
 def test_a_transcript_is_asked_about_with_the_templates_instruction(bench: Bench) -> None:
     meeting = [{"speaker": "Ann", "text": "Shall we?"}, {"speaker": "Bo", "text": "Yes, on Monday."}]
     bench.write("prompts.jsonl", [{"id": "t1", "transcript": meeting}])

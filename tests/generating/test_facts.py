@@ -98,6 +98,11 @@ def test_texts_that_write_nouns_with_capitals_are_noticed() -> None:
     assert capitals_tell(["Too short to tell: Ann, Bo."])
 
 
+def test_a_number_of_thousands_of_digits_is_a_number_too() -> None:
+    assert changes("9" * 5000, "0" + "9" * 5000) == Changes()
+    assert changes("9" * 5000, "9" * 4999).lost_numbers == ("9" * 5000,)
+
+
 @settings(max_examples=50)
 @given(st.text(max_size=60))
 def test_a_text_changes_nothing_of_itself(text: str) -> None:
