@@ -17,6 +17,7 @@ from bridge.annotations import Annotation
 from bridge.exporting import FORMATS, KINDS, Kind, Row, Sieved, export_all
 from bridge.exporting.formats.chat_template import load_chat_template
 from bridge.exporting.gates import Gates, gates_config
+from bridge.exporting.plan import Sieve
 from bridge.merging import merge
 from bridge.records import Record
 from bridge.templates import load_template
@@ -143,7 +144,7 @@ def write(folder: Path) -> list[Path]:
         review = load_template(task)
         merged = merge(given, review, records).kept
         rows = Remembered()
-        steps = [Gates(gates_config({"tool_turns": True}), records), rows]
+        steps: list[Sieve] = [Gates(gates_config({"tool_turns": True}), records), rows]
         export_all(KINDS, records, merged, review, folder / name, formats, chat_template=template, sieves=steps, **more)
         (folder / name / "meant.json").write_text(json.dumps(rows.meant(folder / name), ensure_ascii=False))
         written.append(folder / name)

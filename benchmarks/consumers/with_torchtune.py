@@ -1,5 +1,6 @@
 """torchtune: its data sets with the message transform for each format. It has no file of settings to be written, and is
-no longer maintained; it learns every answer of a conversation."""
+no longer maintained; it learns every answer of a conversation, and refuses those in which a tool speaks: they are left
+out here."""
 
 from __future__ import annotations
 
@@ -48,6 +49,8 @@ def check(sets: Sets, table: Table, tiny: Path) -> None:
                 ):
                     continue
                 for split, rows in splits.items():
+                    if any(turn["role"] == "tool" for row in rows for turn in row["prompt"]):
+                        continue
                     file = folder / (f"{kind}.{shape}/{split}.jsonl" if split else f"{kind}.{shape}.jsonl")
 
                     def make(file: Path = file, kind: str = kind, shape: str = shape) -> list[Prepared]:
