@@ -34,7 +34,7 @@ def dvc_add(folder: Path) -> Path:
         SetupError: the command is not installed, or fails; the release is as it was.
     """
     done = subprocess.run(
-        [check_dvc(), "add", "--quiet", folder.name], cwd=folder.parent, capture_output=True, text=True, check=False
+        [check_dvc(), "add", folder.name], cwd=folder.parent, capture_output=True, text=True, check=False
     )
     made = folder.with_name(f"{folder.name}.dvc")
     if done.returncode or not made.exists():
