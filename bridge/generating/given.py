@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bridge.errors import UsageError, ValueRejected
+from bridge.errors import InputError, UsageError, ValueRejected
 from bridge.files import Reject
 from bridge.generating.shape import Shape
 from bridge.metadata import checked_name, plain_value
@@ -61,6 +61,10 @@ class GivenRows:
     Attributes:
         rejects: the rows that cannot be used, with their reasons, once all were read.
 
+    Raises:
+        UsageError: ``mapping`` names a field that is none.
+        InputError: while iterating: the file cannot be read, or none of its rows can be used.
+
     >>> import tempfile
     >>> from bridge.templates import load_template
     >>> path = Path(tempfile.mkdtemp(), "rows.jsonl")
@@ -95,16 +99,26 @@ class GivenRows:
     def __iter__(self) -> Iterator[Given]:
         self.rejects = []
         rows = read_rows(self.path)
+        usable = False
         for line, row in rows:
             if isinstance(row, Reject):
                 self.rejects.append(row)
                 continue
             try:
-                yield self._given(line, row, is_text=rows.format == "csv")
+                given = self._given(line, row, is_text=rows.format == "csv")
             except ValueRejected as error:
                 self.rejects.append(Reject(line, error.reason, error.remedy))
             except RecursionError:
                 self.rejects.append(Reject(line, "nested too deeply", "flatten it"))
+            else:
+                usable = True
+                yield given
+        if not usable:
+            first = self.rejects[0]
+            raise InputError(
+                f"{self.path}: none of its {len(self.rejects):,} rows can be used; line {first.line}: {first.reason}",
+                remedy=first.remedy,
+            )
 
     def _given(self, line: int, row: dict[str, Any], *, is_text: bool) -> Given:
         is_record = type(row.get("fields")) is dict
@@ -129,6 +143,7 @@ class GivenRows:
             answer = check_text(text, _ANSWER)
             if not self._shape.compares:
                 fields = self._shape.fields(prompt, [answer])
+        self._shape.fields(prompt, [answer or "..."] * self._shape.least)  # or answers would be paid for in vain
         used = {columns.get(name, name) for name in (*columns, *self._aliases) if name in fields or name in aside}
         metadata = row.get("metadata") if is_record else _others(row, used)
         metadata = metadata if isinstance(metadata, dict) else {}

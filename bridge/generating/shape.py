@@ -156,7 +156,7 @@ class Shape:
         """
         prompt = fields.get(self.prompt.name)
         if self.is_chat:
-            if isinstance(prompt, list) and prompt and prompt[-1]["role"] == "assistant":
+            if isinstance(prompt, list) and len(prompt) > 1 and prompt[-1]["role"] == "assistant":
                 return prompt[:-1], prompt[-1]["content"]
             return prompt, None
         answer = fields.get(self.answers[0].name) if not self.compares else None
