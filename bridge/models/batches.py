@@ -167,6 +167,8 @@ class BatchAsker:
         for call in calls:
             if call.model != self.model:
                 raise UsageError(f"a batch for {self.model!r:.60} and other models", remedy="make one for each model")
+            await self._client.lacking(call)  # now, because a probe may have to wait for room once some is set aside
+        for call in calls:
             line = await self._line(call)
             if group and size + len(line) > MOST_BYTES:
                 batches.append(await self._make(group, reserved))

@@ -83,9 +83,21 @@ def outcome(status: int, headers: Mapping[str, str], body: bytes, *, now: float)
         answered = read_completion(said)
         if answered is not None:
             return answered
+        hidden = _hidden_status(said)
+        if hidden is not None:
+            return failure(hidden, headers, body, now=now)
         what = "something that is not JSON" if said is None else "JSON that is no chat completion"
         return Failed("fatal", f"it answers {status} with {what}", remedy=_SETTINGS)
     return failure(status, headers, body, now=now)
+
+
+def _hidden_status(said: Any) -> int | None:
+    """The status of an error that some gateways send with a 200."""
+    error = said.get("error") if isinstance(said, dict) else None
+    if not isinstance(error, dict):
+        return None
+    code = error.get("code")
+    return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599 else 500
 
 
 def failure(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> Failed:

@@ -6,18 +6,16 @@ What it says it says as ``stub``: its replies carry that name in place of the mo
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, Literal, Self, TypeAlias
 
 from bridge.metadata import STUB, wrote_stub
 from bridge.models.capabilities import FEATURES, Feature
@@ -299,22 +297,3 @@ def reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | Non
 def error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
     """An error in the words of OpenAI; like those it quotes what was sent, so that clients must not pass it on."""
     return reply(status, {"error": {"message": message, "type": code, "param": None, "code": code}}, headers)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """``python -m bridge.testing.models``: serve until the input ends, after printing the address."""
-    parser = argparse.ArgumentParser(prog="python -m bridge.testing.models", description=main.__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rate", type=float, default=0.0, help="share of requests that fail")
-    parser.add_argument("--kind", action="append", choices=get_args(ModelFault), help="how they fail; several times")
-    given = parser.parse_args(arguments)
-    kinds = given.kind or CHANCE
-    with ModelServer(port=given.port, seed=given.seed, rate=given.rate, kinds=kinds) as server:
-        sys.stdout.write(f"{server.url}\n")
-        sys.stdout.flush()
-        sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()

@@ -192,3 +192,8 @@ class TestBudget:
                 assert journal.account.spent.requests == 5
                 assert texts(ask(server, requests(20), journal)) == EXPECTED
             assert server.batches.sizes == [5, 15]
+
+    def test_probes_find_room_beside_what_is_set_aside(self) -> None:
+        wanted = [request(), request("Score?", schema={"type": "string"}), request("n", parameters={"n": 2})]
+        with ModelServer() as server, Journal(budget=Budget(requests=5)) as journal:
+            assert all(reply.problem is None for reply in ask(server, wanted, journal))

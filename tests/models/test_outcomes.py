@@ -59,6 +59,9 @@ class TestFailures:
             (500, b"", "broken", False),
             (503, b"<html>", "broken", False),
             (529, b"", "broken", False),
+            (200, {"error": {"code": 429, "message": "slow down"}}, "busy", False),
+            (200, {"error": {"code": 401}}, "fatal", False),
+            (200, {"error": {"message": "upstream"}}, "broken", False),
         ],
     )
     def test_each_status_is_of_a_kind(self, status: int, body: Any, kind: Kind, own: bool) -> None:
