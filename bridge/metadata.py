@@ -90,7 +90,8 @@ def wrote_stub(model: object) -> bool:
 def is_test_only(metadata: Mapping[str, Any]) -> bool:
     """Whether metadata say that a test double had a hand in a record.
 
-    They say ``test_only``, or name one anywhere under ``model`` or a name that ends in ``_model``.
+    They say ``test_only``, or name one anywhere under ``model``, ``models``, ``model_name``, ``model_names`` or a name
+    that ends in ``_model``.
 
     >>> is_test_only({"test_only": True}), is_test_only({"judge": {"model": "stub-judge"}})
     (True, True)
@@ -109,4 +110,7 @@ def _names_stub(value: Any, named: bool, depth: int) -> bool:
         return False
     if kind is list:
         return any(_names_stub(item, named, depth - 1) for item in value)
-    return any(_names_stub(item, name == "model" or name.endswith("_model"), depth - 1) for name, item in value.items())
+    return any(_names_stub(item, name in _NAMES or name.endswith("_model"), depth - 1) for name, item in value.items())
+
+
+_NAMES = frozenset(("model", "models", "model_name", "model_names"))

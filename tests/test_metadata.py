@@ -18,6 +18,7 @@ from bridge.metadata import is_test_only, wrote_stub
         {"model": "large, stub-small"},
         {"response_model": "stub/large"},
         {"a_model": ["large", "stub"]},
+        {"model_names": ["large", "stub-large"]},
         {"judges": [{"model": "large"}, {"model": "stub-judge"}]},
         {"generation": {"calls": {"first": {"model": "stub"}}}},
     ],

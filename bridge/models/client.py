@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from bridge.clock import SYSTEM, Clock
-from bridge.errors import BridgeError, EndpointError
+from bridge.errors import BridgeError, EndpointError, StoreError, UsageError
 from bridge.keys import Secret
 from bridge.models.budget import Account, Tokens, likely
 from bridge.models.capabilities import FEATURES, Capabilities, Feature, body_of, needed, probe, shows, single
@@ -25,6 +25,9 @@ from bridge.models.retries import GIVE_UP_AFTER, Again, Patience
 
 CONCURRENCY = 8
 """Requests at a time. More than 32 make the client itself the limit (measured)."""
+
+MOST_AT_A_TIME = 256
+"""No endpoint answers more at a time, and no client keeps up with them."""
 
 _WINDOW = 8
 """So many times the requests that are out may have been taken and not yet been handed on, in their order."""
@@ -66,7 +69,7 @@ class ModelClient:
 
     Raises:
         ConfigError: the address or the key cannot be right, or there is no key.
-        UsageError: the package ``openai`` is not installed.
+        UsageError: the package ``openai`` is not installed, or the concurrency cannot be.
 
     >>> from bridge.testing.models import ModelServer
     >>> async def main(url: str) -> str | None:
@@ -90,6 +93,8 @@ class ModelClient:
         timeout_s: float = TIMEOUT_S,
         clock: Clock = SYSTEM,
     ) -> None:
+        if not 1 <= concurrency <= MOST_AT_A_TIME:
+            raise UsageError(f"concurrency {concurrency}: not possible", remedy=f"give 1 to {MOST_AT_A_TIME}")
         self.model = model
         self.endpoint = Endpoint(url, key=key, allow_http=allow_http, connections=concurrency, timeout_s=timeout_s)
         self.journal = Journal() if journal is None else journal
@@ -207,7 +212,11 @@ class ModelClient:
         async with self._slots:
             while True:
                 await self._pause()
-                result = await self._attempt(request, without)
+                try:
+                    result = await self._attempt(request, without)
+                except StoreError as error:
+                    self._ended = error  # what nobody can write down must not be paid for
+                    raise
                 if isinstance(result, Entry):
                     return result
                 failures[result.kind] += 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.clock import TestClock
-from bridge.errors import BridgeError, ConfigError, EndpointError
+from bridge.errors import BridgeError, ConfigError, EndpointError, UsageError
 from bridge.keys import Secret, save_key
 from bridge.models.capabilities import Capabilities
 from bridge.models.client import ModelClient
@@ -315,6 +315,11 @@ class TestClearErrors:
     def test_no_key_for_another_machine(self) -> None:
         with pytest.raises(ConfigError, match=r"there is no key for https://models\.example:443: neither ANNOBRIDGE"):
             ModelClient("https://models.example/v1", "m")
+
+    @pytest.mark.parametrize("concurrency", [0, -1, 257])
+    def test_an_impossible_concurrency(self, concurrency: int) -> None:
+        with pytest.raises(UsageError, match=f"concurrency {concurrency}: not possible"):
+            ModelClient("http://127.0.0.1:1/v1", "m", concurrency=concurrency)
 
     def test_a_wrong_model(self) -> None:
         with ModelServer(models=["other"]) as server:
