@@ -48,6 +48,7 @@ def check(exports: Path, cache: Path, path: str = "") -> str:
     assert {file.stem for file in flat} == {f"{k}.{n}" for k in FORMATS for n in FORMATS[k]} - {
         "dpo.plain",
         "reward.plain",
+        "reward.axolotl",
     }, "prompts of several messages or with a system message have no plain form"
     assert {folder.name for folder in parquet} == {
         f"{kind}.{name}-parquet" for kind in FORMATS for name in FORMATS[kind] if name not in ("openai", "scalar")
