@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 from bridge.auditing import FOLDER, AuditRate, begin, draw, rates
 from bridge.campaign_answers import CampaignAnswers
 from bridge.config import FILE_NAME
-from bridge.errors import UsageError
+from bridge.errors import ExportError, UsageError
 from bridge.exporting import ExportResult, Kind, Row, Sieved, Splitter, undivided
 from bridge.exporting.manifest import revisions_of
 from bridge.release import ReleaseResult, release
 from bridge.release.parts import manifests
 from bridge.release.versions import MANIFEST, check_version
+from bridge.routing.rate import JudgeRate, check_rates, judge_rates
 
 if TYPE_CHECKING:
     from bridge.merging.agreement import Agreement  # it loads numpy, which no other command waits for
@@ -45,7 +46,8 @@ class CampaignReleases(CampaignAnswers):
 
         Raises:
             UsageError: the name cannot be, is taken, or there is no such earlier release.
-            ExportError: no row can be made, or the audit does not show what ``release.audit_max_error`` demands.
+            ExportError: no row can be made, or audits do not show what ``release.audit_max_error`` and
+                ``release.judge_max_error`` demand.
             Held: somebody else is at work in this folder.
         """
 
@@ -56,6 +58,14 @@ class CampaignReleases(CampaignAnswers):
             return results, _figures(agreement)
 
         linked = self.audited
+        most = self.config.release.judge_max_error
+        if most is not None:
+            try:
+                judges = self.judge_rates()
+            except UsageError as error:
+                reason = f"release.judge_max_error is {most:.1%}, but {error.reason}"
+                raise ExportError(reason, remedy=error.remedy) from None
+            check_rates(judges, most)
         with self.state.alone("release"):
             return release(
                 version,
@@ -123,6 +133,15 @@ class CampaignReleases(CampaignAnswers):
         if linked is None:
             raise UsageError(f"{self.folder / FOLDER}: there is no audit", remedy="run `annobridge audit`")
         return rates(linked.folder, linked.merge().kept)
+
+    def judge_rates(self) -> list[JudgeRate]:
+        """How often judges err on the records that `annobridge route` left to them, by people's answers to its audit.
+
+        Raises:
+            UsageError: none of the campaign's records is of such an audit.
+            InputError: metadata of records is not as it was written.
+        """
+        return judge_rates(self.records(), self.merge().kept)
 
     def _exported_rows(self) -> dict[Kind, Sequence[Row]]:
         """The rows of the training sets in ``out/``, which must be those that an export would write now."""

@@ -93,7 +93,8 @@ class ReleaseConfig(Part):
     """Where releases go, relative to the campaign's folder, and what their card says of the set.
 
     ``audit_max_error`` is what the share of wrong rows may be at most: the upper end of the interval that the audit
-    gives for it, of each kind.
+    gives for it, of each kind. ``judge_max_error`` is the same of judges' answers, on records that `annobridge route`
+    left to them.
     """
 
     out: Text = "releases"
@@ -103,6 +104,7 @@ class ReleaseConfig(Part):
     url: Text | None = None
     citation: Text | None = None
     audit_max_error: float | None = Field(None, gt=0, lt=1)
+    judge_max_error: float | None = Field(None, gt=0, lt=1)
 
 
 class CampaignConfig(Part):

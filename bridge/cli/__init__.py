@@ -20,8 +20,10 @@ from bridge.cli import (
     files,
     generate,
     health,
+    judge,
     migrate,
     release,
+    route,
     select,
     serve,
 )
@@ -50,14 +52,15 @@ def main() -> None:
 _ORDER = (
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
     *("adjudicate", "export", "check-rows", "audit", "release", "doctor", "templates"),
-    *("generate", "assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
+    *("generate", "judge", "route"),
+    *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 )
 _COMMANDS = {
     command.name: command
     for part in (
         *(campaign, health, files, export, agreement, adjudicate, check_rows, release),
-        *(generate, assess, curate, select, adopt, migrate, serve),
+        *(generate, judge, route, assess, curate, select, adopt, migrate, serve),
     )
     for command in part.COMMANDS
 }

@@ -174,7 +174,7 @@ def answers_in_files(
     template = load_template(needed(flags, "set__template", "--template"))
     records = flags["set__records__path"]
     known = list(reader(records, template, flags, read_records)) if records else None
-    annotations, unreadable = _read_annotations(path)
+    annotations, unreadable = read_annotations(path)
     return annotations, template, known, unreadable
 
 
@@ -200,7 +200,7 @@ def needed(flags: dict[str, Any], name: str, flag: str) -> str:
     return str(flags[name])
 
 
-def _read_annotations(path: str) -> tuple[list[Annotation], list[Problem]]:
+def read_annotations(path: str) -> tuple[list[Annotation], list[Problem]]:
     """The answers of a file, and what is wrong with lines that hold none. Where no line does, it is another file."""
     from bridge.annotations import Annotation
     from bridge.errors import InputError, ValueRejected

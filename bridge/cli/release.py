@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(file_okay=False), help="Folder of all releases; by default releases/.")
 @click.option("--previous", metavar="NAME", help="Release to compare with; by default the one before.")
 @row_options
+@click.option(
+    "--judge-max-error",
+    type=float,
+    metavar="SHARE",
+    help="Demand that judges err at most so often, by the audit of `annobridge route`.",
+)
 @click.option("--dvc", is_flag=True, help="Run `dvc add` on the release.")
 @click.option("--hub", metavar="OWNER/NAME", help="Upload the release as a private data set; the token is in HF_TOKEN.")
 @campaign_options
@@ -32,6 +38,7 @@ def release(
     kinds: tuple[str, ...],
     formats: tuple[str, ...],
     splits: tuple[str, ...],
+    judge_max_error: float | None,
     dvc: bool,
     hub: str | None,
     folder: str,
@@ -54,6 +61,8 @@ def release(
         refuse_overwriting(out, folder=folder)
     if splits:
         flags["set__exports__splits"] = shares(splits)
+    if judge_max_error is not None:
+        flags["set__release__judge_max_error"] = judge_max_error
     place = None
     if dvc:
         check_dvc()

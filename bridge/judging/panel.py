@@ -110,9 +110,8 @@ def suggestion(found: Judgement) -> Suggestion | None:
     if found.value is None or found.conflict:
         return None
     agent = " + ".join(dict.fromkeys(one.model for one in found.opinions))
-    return Suggestion(
-        found.question, found.value, found.confidence, agent if len(agent) <= 200 else f"{agent[:197]}..."
-    )
+    sure = None if found.confidence is None else min(1.0, round(found.confidence, 6))
+    return Suggestion(found.question, found.value, sure, agent if len(agent) <= 200 else f"{agent[:197]}...")
 
 
 def with_judgement(record: Record, found: Judgement) -> tuple[list[Suggestion], dict[str, object]]:

@@ -184,14 +184,15 @@ async def _opinion(
     answers: list[Any] = await asyncio.gather(
         *(ask_structured(judge_, one) for one in requests), return_exceptions=True
     )
-    readings, test_only = [], False
+    readings, test_only, model = [], False, judge_.model
     for asked, swapped, answer in zip(requests, orders, answers, strict=True):
         if isinstance(answer, BaseException):
             raise answer
         tally.usage += answer.usage
-        test_only = test_only or answer.reply.test_only
+        if answer.reply.test_only:
+            test_only, model = True, answer.reply.model
         readings.append(replace(reading(rubric, answer, swapped), request=asked.key))
-    return opinion(rubric, judge_.model, readings), test_only
+    return opinion(rubric, model, readings), test_only
 
 
 def reading(rubric: Rubric, answer: Structured[Any], swapped: bool = False) -> Reading:
