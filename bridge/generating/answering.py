@@ -15,7 +15,7 @@ from bridge.generating.shape import Shape
 from bridge.generating.work import Arm, Call, Prompt, Refused, asked_anew, described, no_answer
 from bridge.models.replies import Reply
 from bridge.models.requests import ChatRequest
-from bridge.records import Record
+from bridge.records import FieldValue, Record
 from bridge.text import same_text
 
 Made: TypeAlias = "Record | Refused"
@@ -36,6 +36,7 @@ class Answering:
 
     Attributes:
         lengths: of the answers, by arm, where several arms are compared.
+        shots: prompts with their answers, which stand before each prompt.
 
     Raises:
         UsageError: the template has no room for so many answers, or needs more.
@@ -43,6 +44,7 @@ class Answering:
 
     def __init__(self, shape: Shape, arms: Sequence[Arm], count: int = 1, seed: int = 0) -> None:
         self.lengths = Lengths()
+        self.shots: Sequence[tuple[FieldValue, str]] = ()
         self._shape, self._arms, self._count, self._seed = shape, list(arms), count, seed
         if len(arms) > 1 and count != len(arms):
             raise UsageError(
@@ -85,7 +87,9 @@ class Answering:
 
     def _request(self, arm: Arm, prompt: Prompt) -> ChatRequest:
         count = 1 if len(self._arms) > 1 else self._count
-        return arm.request(self._shape.messages(prompt.value, arm.system), count=count, salt=asked_anew(self._seed))
+        return arm.request(
+            self._shape.messages(prompt.value, arm.system, self.shots), count=count, salt=asked_anew(self._seed)
+        )
 
     def _requests(self, arm: Arm, prompts: Iterable[Prompt]) -> Iterable[ChatRequest]:
         return (self._request(arm, prompt) for prompt in prompts if prompt.answer is None)

@@ -139,15 +139,17 @@ class GivenRows:
         if prompt is None:
             name = self._shape.prompt.name
             raise ValueRejected(f"{name}: missing", remedy=f"add it, or name its column with --map {name}=COLUMN")
+        said = fields
         if answer is None and isinstance(text := aside.get(_ANSWER), str) and text.strip():
             answer = check_text(text, _ANSWER)
+            said = fields | {_ANSWER: answer}
             if not self._shape.compares:
-                fields = self._shape.fields(prompt, [answer])
+                fields = said = self._shape.fields(prompt, [answer])
         self._shape.fields(prompt, [answer or "..."] * self._shape.least)  # or answers would be paid for in vain
         used = {columns.get(name, name) for name in (*columns, *self._aliases) if name in fields or name in aside}
         metadata = row.get("metadata") if is_record else _others(row, used)
         metadata = metadata if isinstance(metadata, dict) else {}
-        return Given(line, self._key(row, metadata, fields, is_record), prompt, answer, fields, metadata)
+        return Given(line, self._key(row, metadata, said, is_record), prompt, answer, fields, metadata)
 
     def _key(
         self, row: Mapping[str, Any], metadata: Mapping[str, Any], fields: Mapping[str, FieldValue], is_record: bool

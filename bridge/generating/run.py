@@ -13,7 +13,7 @@ from bridge.files import line_writer
 from bridge.generating.answering import Answering, Made
 from bridge.generating.facts import capitals_tell
 from bridge.generating.given import Given, GivenRows
-from bridge.generating.instructions import Instructions, cells
+from bridge.generating.instructions import Instructions, cells, drawn
 from bridge.generating.novelty import Pool
 from bridge.generating.recipes import Recipe, is_file, load_recipe
 from bridge.generating.result import Caution, Generated
@@ -23,7 +23,7 @@ from bridge.generating.shape import Shape
 from bridge.generating.variants import Variants, inherited, rare
 from bridge.generating.work import Arm, Prompt, Refused
 from bridge.models.asker import Asker
-from bridge.records import Record
+from bridge.records import FieldValue, Record
 from bridge.templates import load_template
 
 Write: TypeAlias = "Callable[[Mapping[str, Any]], None]"
@@ -142,11 +142,14 @@ class Run:
     async def _instructions(self) -> AsyncIterator[Made]:
         config, wanted = self._config, self._config.instructions
         pool = self._pool()
-        examples = []
+        examples: list[str] = []
+        answered: list[tuple[FieldValue, str]] = []
         for row in self._rows() if config.rows else ():
-            text = self._shape.varied(row.prompt)
-            pool.add(row.key, text)
-            examples.append(text)
+            examples.append(self._shape.varied(row.prompt))
+            pool.add(row.key, examples[-1])
+            if row.answer is not None and isinstance(row.prompt, str):
+                answered.append((row.prompt, row.answer))
+        self._answering.shots = [answered[at] for at in drawn(len(answered), wanted.shots, f"{config.seed}/shots")]
         named = cells(wanted.topics, wanted.personas, wanted.levels, wanted.count)
         asking = Instructions(
             self._writer,

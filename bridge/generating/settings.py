@@ -69,7 +69,7 @@ class InstructionsPart(Part):
     """New instructions: ``count`` of them, dealt to all combinations of topics, personas and levels.
 
     ``examples`` of the user's rows are shown with each request for ``per_request`` instructions; where too few are new,
-    more are asked for, in up to ``rounds`` rounds.
+    more are asked for, in up to ``rounds`` rounds. ``shots`` answered rows stand before each prompt that is answered.
     """
 
     count: int = Field(20, ge=1, le=1_000_000)
@@ -79,6 +79,7 @@ class InstructionsPart(Part):
     per_request: int = Field(5, ge=1, le=50)
     rounds: int = Field(4, ge=1, le=20)
     examples: int = Field(3, ge=0, le=20)
+    shots: int = Field(0, ge=0, le=20)
 
 
 class NoveltyPart(Part):
@@ -91,7 +92,7 @@ class NoveltyPart(Part):
 class RewritePart(Part):
     """How answers are to be rewritten, and whether that becomes a suggestion for the row as it is."""
 
-    instruction: Prose = "Make it clearer and more helpful, and mend what is wrong."
+    instruction: Prose = "Make it clearer and more helpful."
     suggest: bool = False
 
 
@@ -156,6 +157,11 @@ class GenerateConfig(Part):
             raise Misplaced(("augment",), "by is missing: the column that says which stratum a row is of")
         if self.make in ("instructions", "rewrite") and len(self.recipes) > 1:
             raise Misplaced(("recipes",), f"to make {self.make}, one recipe is used; name one")
+        if self.make == "candidates" and self.recipes:
+            raise Misplaced(("recipes",), "candidates answer a prompt as it is; leave recipes out")
+        for what, given in (("arms", self.arms), ("candidates", self.candidates), ("system", self.system)):
+            if self.make == "rewrite" and given:
+                raise Misplaced((what,), "the first model rewrites, by its recipe alone; leave this out")
         for what, names in (("models", [m.name for m in self.models]), ("arms", [a.name for a in self.arms])):
             if len({*names}) < len(names):
                 raise Misplaced((what,), "the same name stands twice")

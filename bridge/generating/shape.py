@@ -90,8 +90,15 @@ class Shape:
             given = {self.prompt.name: prompt, **dict(zip(self.names(len(answers)), answers, strict=True))}
         return self.template.check_fields(given)
 
-    def messages(self, prompt: FieldValue, system: str = "") -> list[Message]:
+    def messages(
+        self, prompt: FieldValue, system: str = "", shots: Sequence[tuple[FieldValue, str]] = ()
+    ) -> list[Message]:
         """What a model is asked to answer: the prompt, after the template's instruction.
+
+        Args:
+            prompt: what is to be answered.
+            system: what the model is told before.
+            shots: prompts with their answers, which stand before it as earlier turns.
 
         >>> from bridge.templates import load_template
         >>> shape = Shape.of(load_template("summary_review"))
@@ -100,9 +107,11 @@ class Shape:
         """
         instruction = self.template.training.instruction.strip() if self.template.training else ""
         if not self.is_chat or isinstance(prompt, str):
-            before = [{"role": "system", "content": system}] if system else []
-            text = "\n\n".join(filter(None, (instruction, text_of(prompt))))
-            return [*before, {"role": "user", "content": text}]
+            turns = [{"role": "system", "content": system}] if system else []
+            for asked, answer in (*shots, (prompt, "")):
+                text = "\n\n".join(filter(None, (instruction, text_of(asked))))
+                turns += [{"role": "user", "content": text}, {"role": "assistant", "content": answer}]
+            return turns[:-1]
         own = [turn["content"] for turn in prompt[:1] if turn["role"] == "system"]
         told = "\n\n".join(filter(None, (instruction, system, *own)))
         return [*([{"role": "system", "content": told}] if told else []), *prompt[len(own) :]]

@@ -39,6 +39,13 @@ def test_a_row_has_the_key_that_a_push_gives_it(tmp_path: Path, row: dict[str, A
     assert (found.prompt, found.answer) == ("Why?", "So.")
 
 
+def test_the_key_does_not_depend_on_the_template_that_records_are_made_for(tmp_path: Path) -> None:
+    row = {"prompt": "Why?", "response": "So."}
+    (compared,), _ = given(tmp_path, "preference", row)
+    (reviewed,), _ = given(tmp_path, "review", row)
+    assert compared.key == reviewed.key
+
+
 def test_all_else_is_metadata_and_may_name_the_root(tmp_path: Path) -> None:
     (found,), _ = given(tmp_path, "review", {"prompt": "Why?", "topic": "reasons", "root_id": "r0", "none": None})
     assert found.metadata == {"topic": "reasons", "root_id": "r0"}

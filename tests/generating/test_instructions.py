@@ -138,6 +138,29 @@ def test_examples_of_the_users_rows_are_shown(bench: Bench) -> None:
     assert len({tuple(lines) for lines in shown}) > 1
 
 
+def test_answered_rows_of_the_user_can_stand_before_each_prompt(bench: Bench) -> None:
+    rows = [{"prompt": f"Question {n}?", "response": f"Reply {n}."} for n in range(4)]
+    bench.write("seeds.jsonl", [*rows, {"prompt": "Nobody knows?"}])
+    answered: list[ChatRequest] = []
+
+    def model(request: ChatRequest) -> str:
+        if request.schema is None:
+            answered.append(request)
+        return writer(request)
+
+    seeds = {"rows__path": "seeds.jsonl", "instructions__shots": 2}
+    bench.run(model, system="Be brief.", instructions__topics=["x"], instructions__count=2, **seeds)
+    for request in answered:
+        roles = [message["role"] for message in request.messages]
+        assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
+        texts = [message["content"] for message in request.messages[1:5]]
+        assert all(
+            reply == question.replace("Question", "Reply").replace("?", ".")
+            for question, reply in (texts[:2], texts[2:])
+        )
+    assert answered[0].messages[:5] == answered[1].messages[:5]
+
+
 def test_the_same_settings_ask_the_same(bench: Bench) -> None:
     def keys(seed: int) -> list[str]:
         asked: list[str] = []

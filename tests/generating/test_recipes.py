@@ -68,6 +68,8 @@ def test_a_flag_wins_over_the_file(tmp_path: Path) -> None:
         ({"arms": [{"name": "a"}]}, "one arm compares nothing"),
         ({"arms": [{"name": "a"}, {"name": "b", "model": "x"}]}, "its model 'x' is none of models"),
         ({"recipes": ["instructions", "harder"]}, "one recipe is used"),
+        ({"make": "candidates", "rows": "r.jsonl", "recipes": ["harder"]}, "leave recipes out"),
+        ({"make": "rewrite", "rows": "r.jsonl", "system": "Be kind."}, "by its recipe alone"),
         ({"candidates": 0}, "0 is below 1"),
     ],
 )
