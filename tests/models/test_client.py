@@ -292,6 +292,25 @@ class TestFailures:
             assert len(ask(server, requests(30))) == 30  # these are refused for what each of them says
 
 
+class TestChance:
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_a_server_that_misbehaves_costs_time_and_no_answers(self, tmp_path: Path, seed: int) -> None:
+        """Half of the requests fail in some way. Runs are repeated, over one journal, until every row has an answer."""
+        wanted = [*requests(15), *requests(5, parameters={"n": 2, "seed": 1}), *requests(5, schema=SCHEMA)]
+        with ModelServer(seed=seed, can=["schema", "logprobs"]) as calm:
+            expected = [reply.choices for reply in ask(calm, wanted)]
+        kinds: list[ModelFault] = ["busy", "broken", "lost"]
+        with ModelServer(rate=0.5, kinds=kinds, seed=seed, can=["schema", "logprobs"], retry_after=300) as server:
+            for _ in range(10):
+                with Journal(tmp_path / "journal.jsonl") as journal:
+                    replies = ask(server, wanted, journal=journal)
+                if all(choice.problem is None for reply in replies for choice in reply.choices or [Choice(None, "")]):
+                    break
+            assert [reply.choices for reply in replies] == expected
+            lost = sum(fault == "lost" for _, fault in server.history)
+            assert server.answered.total() == len(server.answered) + lost, "only what was lost was made twice"
+
+
 class TestClearErrors:
     """One error each, which names the thing, the reason and the remedy; what was finished is kept."""
 
