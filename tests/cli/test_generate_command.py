@@ -16,7 +16,7 @@ from bridge.generating.settings import GenerateConfig
 from bridge.questions import Part
 from bridge.reading import read_records
 from bridge.templates import load_template
-from bridge.testing.models import Asked, ModelServer
+from bridge.testing.models import Asked, ModelFault, ModelServer
 from tests.cli.running import run
 from tests.waiting import eventually
 
@@ -144,6 +144,21 @@ def test_what_failed_is_in_a_file_with_reasons_and_the_exit_code_says_so() -> No
         "refused by the model",
     }
     assert all(line["remedy"] and line["line"] and line["key"] for line in lines("no.jsonl"))
+
+
+def test_whatever_fails_each_row_is_in_one_of_the_two_files() -> None:
+    kinds: list[ModelFault] = ["truncated", "refused", "filtered", "one choice"]
+    with ModelServer(words, rate=0.4, kinds=kinds, seed=3) as server:
+        done = run(*CANDIDATES, "--template", "preference", "--url", server.url)
+    assert done.code == 3
+    made = {line["metadata"]["parent_id"] for line in lines("generated.jsonl")}
+    refused = {line["key"] for line in lines("generated.rejected.jsonl")}
+    assert made
+    assert refused
+    assert not made & {
+        line["key"] for line in lines("generated.rejected.jsonl") if "nothing to compare" in line["reason"]
+    }
+    assert made | refused == {f"p{n}" for n in range(12)}
 
 
 def test_the_lengths_of_arms_are_shown_with_a_warning() -> None:
