@@ -26,6 +26,7 @@ from bridge.cli import (
     route,
     select,
     serve,
+    transcripts,
 )
 from bridge.cli.output import Reporting
 
@@ -52,7 +53,7 @@ def main() -> None:
 _ORDER = (
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
     *("adjudicate", "export", "check-rows", "audit", "release", "doctor", "templates"),
-    *("generate", "judge", "route"),
+    *("transcripts", "generate", "judge", "route"),
     *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 )
@@ -60,7 +61,7 @@ _COMMANDS = {
     command.name: command
     for part in (
         *(campaign, health, files, export, agreement, adjudicate, check_rows, release),
-        *(generate, judge, route, assess, curate, select, adopt, migrate, serve),
+        *(transcripts, generate, judge, route, assess, curate, select, adopt, migrate, serve),
     )
     for command in part.COMMANDS
 }

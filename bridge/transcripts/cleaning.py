@@ -176,7 +176,7 @@ def _word_before(text: str, end: int) -> str:
     return text[start:end].lower()
 
 
-_SPACE = re.compile(r"\s+")
+_SPACE = re.compile(r"\s{2,}|[^\S ]|\A\s|\s\Z")  # all but single spaces between words
 _EAST = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60]")  # written without spaces
 
 

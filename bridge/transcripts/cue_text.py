@@ -10,6 +10,7 @@ from bridge.transcripts.forms import Cue, named
 from bridge.transcripts.turns import Turn
 
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?(?:[ \t\n]([^>]*))?>", re.IGNORECASE)
+_WHOLE = re.compile(r"<v ([^<>]*)>([^<]*)</v>")
 _WEBVTT_TAGS = re.compile(r"</?(?:c|i|b|u|ruby|rt|lang|v)(?:[.\s][^<>]*)?>|<\d+(?::\d\d){1,2}[.,]\d{3}>", re.IGNORECASE)
 _SRT_TAGS = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^<>]*)?>|\{\\an?\d{1,2}\}", re.IGNORECASE)
 
@@ -59,6 +60,10 @@ def _voices(line: str, voice: str) -> Iterator[tuple[str, str]]:
     """The line in parts, each with who says it; a voice goes on until it is closed or another begins."""
     if "<" not in line:
         yield voice, line
+        return
+    whole = _WHOLE.fullmatch(line)
+    if whole:
+        yield html.unescape(whole[1]).strip() if "&" in whole[1] else whole[1].strip(), whole[2]
         return
     end = 0
     for match in _VOICE.finditer(line):

@@ -26,6 +26,8 @@ TITLES: dict[Form, str] = {
 
 _CLOCK = r"\d+(?::\d{1,2}){1,2}(?:[.,]\d{1,9})?"
 _CUE = re.compile(rf"\s*({_CLOCK})\s*-->\s*({_CLOCK})(?:[ \t].*)?", re.ASCII)
+_PART = r"(\d{1,9}):([0-5]\d):([0-5]\d)"
+_USUAL = re.compile(rf"{_PART}([.,])(\d{{3}}) --> {_PART}[.,](\d{{3}})(?:[ \t]|$)", re.ASCII)
 _TIMED = re.compile(rf"\s*(?:\[({_CLOCK})(?:\s*(?:-|–|-->)\s*({_CLOCK}))?\]|\(({_CLOCK})\)|({_CLOCK}))\s*[-–]?\s*(.*)")
 _ZOOM = re.compile(r"\[([^\[\]]{1,100})\]\s+(\d{1,2}:\d\d:\d\d)\s*")
 _BELOW = re.compile(r"(\S.{0,100}?)(?:\s{2,}|\t\s*)(\d{1,3}:\d\d(?::\d\d)?)\s*")
@@ -63,6 +65,11 @@ def cue_times(line: str) -> Cue | str:
     >>> cue_times("00:01.500 --> 00:02.000 align:start"), cue_times("0:99:00 --> 1:00:00")
     (Cue(start=1.5, end=2.0, comma=False), "'0:99:00' is no time")
     """
+    usual = _USUAL.match(line)
+    if usual:
+        h1, m1, s1, comma, f1, h2, m2, s2, f2 = usual.groups()
+        began = ((int(h1) * 60 + int(m1)) * 60 + int(s1)) + int(f1) / 1000
+        return Cue(began, ((int(h2) * 60 + int(m2)) * 60 + int(s2)) + int(f2) / 1000, comma == ",")
     match = _CUE.fullmatch(line)
     if not match:
         return "no two times around '-->'"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -72,26 +73,22 @@ def packed(turns: Iterable[T], budget: int, overlap: int = 1, count: Count = est
             f"a budget of {budget:,} tokens, an overlap of {overlap} turns: not possible",
             remedy="give a budget such as 8000, and an overlap of 0, 1 or 2",
         )
-    here: list[tuple[T, int]] = []
-    repeated = number = 0
+    here: deque[tuple[T, int]] = deque()
+    size = repeated = number = 0
     for turn in turns:
         tokens = count(f"{turn.speaker}: {turn.text}\n")
-        if len(here) > repeated and (_sum(here) + tokens > budget or len(here) >= MAX_TURNS):
+        if len(here) > repeated and (size + tokens > budget or len(here) >= MAX_TURNS):
             number += 1
             yield _pack(number, here, repeated, budget)
-            here = here[-overlap:] if overlap else []
-            while here and (_sum(here) + tokens > budget or len(here) >= MAX_TURNS):
-                here.pop(0)
+            while here and (len(here) > overlap or size + tokens > budget):
+                size -= here.popleft()[1]
             repeated = len(here)
         here.append((turn, tokens))
+        size += tokens
     if len(here) > repeated:
         yield _pack(number + 1, here, repeated, budget)
 
 
-def _sum(turns: Iterable[tuple[Spoken, int]]) -> int:
-    return sum(tokens for _, tokens in turns)
-
-
-def _pack(number: int, here: Sequence[tuple[Spoken, int]], repeated: int, budget: int) -> Pack:
-    tokens = _sum(here)
+def _pack(number: int, here: Collection[tuple[Spoken, int]], repeated: int, budget: int) -> Pack:
+    tokens = sum(size for _, size in here)
     return Pack(number, [turn for turn, _ in here], repeated, tokens, tokens > budget)
