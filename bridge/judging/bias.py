@@ -60,8 +60,8 @@ def consistency(opinions: Iterable[Opinion]) -> Share:
 def first_rate(opinions: Iterable[Opinion]) -> Share:
     """How often a judge prefers what stands first, of the readings that prefer one, in pairs of which both orders could
     be read: a half where the place does not matter, because each response stands first once."""
-    picked = [reading.picked for one in opinions if one.value is not None for reading in one.readings]
-    return Share(picked.count("first"), picked.count("first") + picked.count("second"))
+    heard = [[reading.picked for reading in one.readings] for one in opinions if one.value is not None]
+    return Share(*effective((one.count("first"), one.count("first") + one.count("second")) for one in heard))
 
 
 def longer(question: Question, answers: Iterable[tuple[Case, Sequence[Value]]]) -> Share:

@@ -30,7 +30,7 @@ def request(rubric: Rubric, record: Record, model: str, parameters: Mapping[str,
         rubric: what it judges by.
         record: what it judges.
         model: the judge.
-        parameters: of the request, beside those that ask for the tokens' probabilities.
+        parameters: of the request, in the place of the usual ones; None leaves one out.
         swapped: where two responses are compared, show the second one first.
     """
     mark = _mark(record)
@@ -53,9 +53,10 @@ def request(rubric: Rubric, record: Record, model: str, parameters: Mapping[str,
         {"role": "system", "content": _SYSTEM.format(mark=mark, codes=codes)},
         {"role": "user", "content": "\n\n".join(filter(None, parts))},
     )
-    wanted = {"temperature": 0, "max_tokens": 1000, **parameters, "logprobs": True, "top_logprobs": TOP}
-    if len(rubric.levels) > 10 or max(one.code for one in rubric.levels) > 9:
-        wanted = {name: value for name, value in wanted.items() if name not in ("logprobs", "top_logprobs")}
+    usual: dict[str, Any] = {"temperature": 0, "max_tokens": 1000}
+    if all(one.code <= 9 for one in rubric.levels):  # probabilities are those of single digits
+        usual |= {"logprobs": True, "top_logprobs": TOP}
+    wanted = {name: value for name, value in {**usual, **parameters}.items() if value is not None}
     return ChatRequest(model, messages, wanted, schema=schema(rubric))
 
 

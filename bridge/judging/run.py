@@ -30,6 +30,9 @@ from bridge.records import Record
 AT_ONCE = 64
 """Records that are judged at a time."""
 
+MOST = 20_000
+"""Code points of a rationale that are kept."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -95,7 +98,7 @@ async def judge(
         records: what is judged.
         rubrics: by what; each for a question of its own.
         judges: who judges, each under a name of its own.
-        parameters: of the requests, such as ``{"max_tokens": 500}``.
+        parameters: of the requests, such as ``{"max_tokens": 500}``; None leaves one of the usual ones out.
         generators: which models wrote the records, beside what their metadata says.
         tally: counts what happens.
 
@@ -213,7 +216,12 @@ def reading(rubric: Rubric, answer: Structured[Any], swapped: bool = False) -> R
     probabilities = {values[code]: share for code, share in likely.items()} if likely else None
     picked = _picked(rubric, level.value)
     value = _as_meant(rubric, level.value, swapped)
-    return Reading(value, "", said.value["rationale"].strip(), probabilities, picked, mended=said.mended)
+    return Reading(value, "", _storable(said.value["rationale"]), probabilities, picked, mended=said.mended)
+
+
+def _storable(text: str) -> str:
+    """What a model wrote, without what no server stores: halves of surrogate pairs, NUL, and text without end."""
+    return text.encode(errors="replace").decode().replace("\0", "?").strip()[:MOST]
 
 
 def _as_meant(rubric: Rubric, value: int | str, swapped: bool) -> int | str:

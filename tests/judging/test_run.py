@@ -62,6 +62,14 @@ def test_the_same_record_is_the_same_request() -> None:
     assert small.requests[0].key == small.requests[1].key
 
 
+def test_parameters_take_the_place_of_the_usual_ones() -> None:
+    small = model(said(4))
+    judged([one()], GOOD, small, parameters={"max_tokens": None, "max_completion_tokens": 300, "temperature": 1})
+    parameters = small.requests[0].parameters
+    assert "max_tokens" not in parameters
+    assert (parameters["max_completion_tokens"], parameters["temperature"]) == (300, 1)
+
+
 # -- scores
 
 
@@ -114,6 +122,11 @@ def test_an_answer_is_asked_for_once_more() -> None:
     (record,) = judged([one()], GOOD, model(lambda _: next(answers)), tally=tally)
     assert record.suggestions == [Suggestion("rating", 4, None, "small")]
     assert (tally.mended, sum(tally.missing.values())) == (1, 0)
+
+
+def test_a_rationale_that_no_server_stores_is_made_storable() -> None:
+    (record,) = judged([one()], GOOD, model('{"rationale": "a\\u0000b\\ud83d", "score": 4}'))
+    assert judgements(record)["rating"].opinions[0].readings[0].rationale == "a?b?"
 
 
 def test_labels_are_named_by_number() -> None:
