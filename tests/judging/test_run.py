@@ -6,16 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bridge.errors import UsageError
 from bridge.files import write_lines
 from bridge.judging.judgement import judgements
+from bridge.judging.rubric import parse_rubric
 from bridge.judging.run import Tally
 from bridge.models.replies import Choice
 from bridge.models.requests import ChatRequest
+from bridge.questions import LabelQuestion, RatingQuestion
 from bridge.reading import read_records
 from bridge.records import Record, Suggestion
-from bridge.templates import load_template
+from bridge.templates import load_template, template_names
 from tests.judging.judges import BETTER, GOOD, RIGHT, asked, judged, model, one, pair, said, sure
 
 # -- what is asked
@@ -284,3 +287,40 @@ def test_push_reads_what_was_judged(template: str, tmp_path: Path) -> None:
     assert [json.dumps(record.to_dict()) for record in read] == [json.dumps(record.to_dict()) for record in records]
     assert all(record.suggestions for record in read)
     assert [judgements(record) for record in read] == [judgements(record) for record in records]
+
+
+def shipped() -> list[tuple[str, str]]:
+    """Every rating and label of the ready-made templates."""
+    return [
+        (name, question.name)
+        for name in template_names()
+        for question in load_template(name).questions
+        if isinstance(question, RatingQuestion | LabelQuestion)
+    ]
+
+
+@pytest.mark.parametrize(("name", "question"), shipped())
+def test_every_rating_and_label_of_the_shipped_templates_can_be_judged_and_pushed(
+    name: str, question: str, tmp_path: Path
+) -> None:
+    template = load_template(name)
+    asked_ = template.question(question)
+    levels = range(asked_.min, asked_.max + 1) if isinstance(asked_, RatingQuestion) else asked_.values  # type: ignore[union-attr]
+    text = {
+        "version": 1,
+        "name": "all of it",
+        "question": question,
+        "levels": dict.fromkeys(levels, "when it is"),
+    }
+    rubric = parse_rubric(yaml.safe_dump(text), template)
+    turns = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]
+    of = {"text": "Four.", "chat": turns, "transcript": [{"role": "Ann", "content": "Shall we?"}]}
+    fields = template.check_fields({spec.name: of[spec.type] for spec in template.fields})
+    (record,) = judged([Record("r1", fields)], rubric, model(prefers("?") if rubric.is_pair else said(2)))  # type: ignore[arg-type]
+    path = tmp_path / "judged.jsonl"
+    write_lines(path, [record.to_dict()])
+    reader = read_records(path, template)
+    (read,) = reader
+    assert reader.rejects == []
+    assert read.to_dict() == record.to_dict()
+    assert judgements(read)[question].value is not None
