@@ -154,6 +154,9 @@ class Instructions:
             return Refused("text", error.reason, error.remedy, text=text, request=request)
         if not text:
             return Refused("text", "an empty instruction", "nothing: another one is asked for", request=request)
+        if self._recipe.says(text):
+            reason = "only what the model was told"
+            return Refused("same", reason, "nothing: another one is asked for", text=text, request=request)
         if self.missing[batch.cell] == 0:
             return Refused("surplus", "more than were wanted", "raise count to keep it", text=text, request=request)
         key = record_key({"prompt": text})

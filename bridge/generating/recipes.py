@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import ValidationError, model_validator
 
+from bridge.curate.tokens import words
 from bridge.errors import UsageError
 from bridge.questions import Misplaced, Name, Part, Prose, Title, Version
 from bridge.records import Message
@@ -65,6 +66,20 @@ class Recipe(Part):
         asked = _PLACE.sub(lambda match: values.get(match[1], ""), self.user).strip()
         before = [{"role": "system", "content": self.system.strip()}] if self.system.strip() else []
         return [*before, {"role": "user", "content": asked}]
+
+    def says(self, text: str) -> bool:
+        """Whether a text has no letter and no digit, or three words or more that the recipe itself says in a row, and
+        nothing else: small models give back what they were told.
+
+        >>> load_recipe("harder").says("Do not follow the instruction!"), load_recipe("harder").says("...")
+        (True, True)
+        >>> load_recipe("harder").says("None.")
+        False
+        """
+        if not any(map(str.isalnum, text)):
+            return True
+        said = words(text)
+        return len(said) > 2 and f" {' '.join(said)} " in f" {' '.join(words(f'{self.system} {self.user}'))} "
 
 
 def recipe_names() -> list[str]:

@@ -105,6 +105,8 @@ class Rewriting:
             return refused("text", error.reason, error.remedy)
         if same_text(text, answer):
             return refused("same", "the answer came back as it was", "nothing, if it is good as it is")
+        if self._recipe.says(text):
+            return refused("same", "only what the model was told", "take another model")
         names, beside = self._names, text_of(row.prompt)
         wrong = wrong_facts(self._recipe, answer, text, names, beside=beside, capitals=self._capitals)
         if wrong:

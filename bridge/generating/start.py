@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from bridge.generating.result import Generated
+from bridge.generating.result import Caution, Generated
 from bridge.generating.run import Run, Tick
 from bridge.generating.settings import GenerateConfig
 from bridge.models.budget import Budget
@@ -77,5 +77,8 @@ async def _generate(
                 for one in config.models
             }
             result = await Run(config, askers, folder=folder, tick=tick).to_files(out, rejected)
+            for name, client in askers.items():
+                for told in client.capabilities.done_without():
+                    result.cautions.append(Caution(f"{name}: {told}", "another endpoint or server may support it"))
         result.spent = book.account.spent
     return result

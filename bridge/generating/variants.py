@@ -212,6 +212,8 @@ class Variants:
         said = tuple(words(text))
         if not said or said in self._seen:
             return refused("same", "no other text than one that is there", "nothing: another one is asked for")
+        if recipe.says(text):
+            return refused("same", "only what the model was told", "nothing: another one is asked for")
         wrong = wrong_facts(recipe, before, text, [*self._names, *speakers(row)], capitals=self._capitals)
         if wrong:
             return refused("facts", wrong, "nothing: another one is asked for")

@@ -21,6 +21,7 @@ entry for each field.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,8 @@ from bridge.models.asker import Asker
 from bridge.models.replies import Reply, Usage
 from bridge.models.requests import ChatRequest
 from bridge.records import FieldValue, Message
+
+_PATH = re.compile(r"[/~.]|[A-Za-z]:[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +77,18 @@ class Call:
 
     @classmethod
     def of(cls, request: ChatRequest, reply: Reply, texts: int = 1) -> Call:
-        """What is to be said of a request and its reply.
+        """What is to be said of a request and its reply. Of a model that is named by a path, the last part stays.
 
         >>> request = ChatRequest("m", ({"role": "user", "content": "2 + 2?"},), {"temperature": 0})
         >>> call = Call.of(request, Reply(request.key, "m-1", usage=Usage(9, 1)))
         >>> call.to_dict()["model"], call.to_dict()["usage"]
         ('m-1', {'prompt_tokens': 9, 'completion_tokens': 1, 'cost': None, 'attempts': 1})
+        >>> Call.of(request, Reply(request.key, "/home/ann/small-Q4.gguf")).model
+        'small-Q4.gguf'
         """
-        return cls(reply.model, request.parameters, request.prompt_hash, request.key, reply.usage, texts)
+        # Some local servers name the file of their weights, with folders that are nobody's business.
+        model = re.split(r"[/\\]", reply.model)[-1] if _PATH.match(reply.model) else reply.model
+        return cls(model, request.parameters, request.prompt_hash, request.key, reply.usage, texts)
 
     def to_dict(self) -> dict[str, Any]:
         """The call as a piece of metadata."""

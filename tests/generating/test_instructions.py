@@ -201,6 +201,18 @@ def test_what_nobody_can_be_shown_and_what_is_too_much_is_refused(bench: Bench) 
     assert [line["step"] for line in bench.rejected] == ["text", "text", "surplus"]
 
 
+def test_what_the_model_was_told_is_no_instruction(bench: Bench) -> None:
+    """As small models do: they give back the example of the form, or a sentence of the prompt."""
+    said = ["...", "do not answer them", "Each asks for something else", "Name a river."]
+    done = bench.run(
+        lambda request: json.dumps({"items": said}) if request.schema else "The Nile.",
+        instructions__topics=["rivers"],
+        instructions__count=1,
+    )
+    assert [record.fields["prompt"] for record in bench.records()] == ["Name a river."]
+    assert dict(done.refused) == {"same": 3}
+
+
 def test_several_answers_to_each_new_instruction_are_compared(bench: Bench) -> None:
     def model(request: ChatRequest) -> list[str] | str:
         return writer(request) if request.schema else ["First answer.", "Second answer."]
