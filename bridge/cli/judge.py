@@ -163,11 +163,26 @@ def _judged(tally: Tally, stopped: str) -> Iterator[str]:
 
 
 def _report(files: Sequence[str], folder: str | None, annotations: str | None, given: Mapping[str, Any]) -> None:
+    from bridge.errors import UsageError
+    from bridge.judging.chances import UNKNOWN
     from bridge.judging.report import report as compare
 
     template, answers = answers_for(folder, annotations, given["template"], quiet=given["as_json"])
     found = compare(judged_records(files, template, given["id_column"], given["mapping"]), answers, template)
+    if folder and any(UNKNOWN in question.notes for question in found.questions) and _were_routed(folder, given):
+        raise UsageError(
+            f"{files[0]}: people saw routed records, and with which chance is not in this file",
+            remedy="name the files that `annobridge route` wrote, the one of --rest too",
+        )
     report(found.to_dict(), _found(found), as_json=given["as_json"])
+
+
+def _were_routed(folder: str, given: Mapping[str, Any]) -> bool:
+    """Whether the records of a campaign say with which chance they were selected."""
+    from bridge.judging.chances import logged
+
+    with opened(folder, {"set__template": given["template"]}, quiet=True) as campaign:
+        return any(logged(record).probability is not None for record in campaign.records())
 
 
 def answers_for(

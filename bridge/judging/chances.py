@@ -19,6 +19,10 @@ PLACE = "route"
 """The name in a record's metadata."""
 
 
+UNKNOWN = "no chances are logged: every record is taken to have had the same chance of being answered"
+"""The note where nothing is logged."""
+
+
 class Logged(NamedTuple):
     """What is logged of a record.
 
@@ -90,8 +94,7 @@ def chances(logs: Sequence[Logged], answered: Collection[int]) -> Chances:
     """
     without = [place for place, log_ in enumerate(logs) if log_.probability is None]
     if len(without) == len(logs):
-        note = "no chances are logged: every record is taken to have had the same chance of being answered"
-        return Chances(tuple(range(len(logs))), tuple(sorted(answered)), None, (note,))
+        return Chances(tuple(range(len(logs))), tuple(sorted(answered)), None, (UNKNOWN,))
     if without:
         raise UsageError(
             f"{len(without):,} of {len(logs):,} records have no logged selection probability",

@@ -182,6 +182,25 @@ def test_no_answers_to_compare_with_is_one_clear_error(folder: Path, server: Mod
     assert "no answers of people to compare with" in result.err
 
 
+def test_a_report_on_routed_records_wants_the_files_that_say_with_which_chance(
+    folder: Path, server: ModelServer
+) -> None:
+    judge(server)
+    run("route", "judged.jsonl", "--out", "people.jsonl")
+    settings = {"project": "Sums", "server": {"kind": "memory"}, "records": {"path": "people.jsonl"}}
+    (folder / "campaign.yaml").write_text(json.dumps({**settings, "template": "review"}))
+    memory = MemoryServer()
+    campaign = Campaign(folder, server=memory)
+    campaign.push()
+    for record in campaign.records():
+        memory.annotate(record.key, "ann@example.org", {"rating": 3, "label": "correct", "improved_response": "4"})
+    campaign.pull()
+    result = run("judge", "judged.jsonl", "--report", "-C", ".")
+    assert result.code == 2
+    assert "people saw routed records" in result.err
+    assert run("judge", "people.jsonl", "people.rest.jsonl", "--report", "-C", ".").code == 0
+
+
 def test_route_without_out_only_counts(folder: Path, server: ModelServer) -> None:
     judge(server)
     told = run("route", "judged.jsonl", "--json").json
