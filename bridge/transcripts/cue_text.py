@@ -6,12 +6,15 @@ import html
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from bridge.transcripts.forms import Cue, named
+from bridge.transcripts.forms import Cue, Said, named
 from bridge.transcripts.turns import Turn
 
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?(?:[ \t\n]([^>]*))?>", re.IGNORECASE)
+_ANOTHER = re.compile(r"\A\s*(?:>{1,3}|[-–])\s*(?=\S)")
 _WHOLE = re.compile(r"<v ([^<>]*)>([^<]*)</v>")
-_WEBVTT_TAGS = re.compile(r"</?(?:c|i|b|u|ruby|rt|lang|v)(?:[.\s][^<>]*)?>|<\d+(?::\d\d){1,2}[.,]\d{3}>", re.IGNORECASE)
+_WEBVTT_TAGS = re.compile(
+    r"</?(?:c|i|b|u|ruby|rt|lang|v)(?:[.\s][^<>]*)?>|<\d+(?::\d\d){1,2}[.,]\d{1,3}>", re.IGNORECASE
+)
 _SRT_TAGS = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^<>]*)?>|\{\\an?\d{1,2}\}", re.IGNORECASE)
 
 
@@ -41,7 +44,7 @@ def cue_turns(
         for speaker, said in _voices(line, voice) if form == "webvtt" else [("", line)]:
             voice = speaker
             text = _plain(form, said)
-            begun = named(text) if names is not None and not speaker else None
+            begun = named_in_cue(text) if names is not None and not speaker else None
             if begun and (place == 0 or begun.speaker in (names or ())):
                 parts.append((begun.speaker, number, number, [begun.text]))
             elif parts and (parts[-1][0] == speaker or not speaker):
@@ -54,6 +57,15 @@ def cue_turns(
         if text:
             yield Turn(speaker, text, (min(first, last), last), times.start, times.end)
             first = last + 1
+
+
+def named_in_cue(text: str) -> Said | None:
+    """A name before a colon, also behind the marks that captions have for another speaker.
+
+    >>> named_in_cue(">> Bo: Yes - now."), named_in_cue("- Bo: Yes.").speaker
+    (Said(speaker='Bo', text='Yes - now.', start=None, end=None), 'Bo')
+    """
+    return named(_ANOTHER.sub("", text, count=1))
 
 
 def _voices(line: str, voice: str) -> Iterator[tuple[str, str]]:

@@ -65,6 +65,8 @@ class CueScanner:
         """The turns, and what is none, in order."""
         for number, line in lines:
             if not line or line.isspace():
+                if line and self._cue and not self._cue.lines and not self._apart:
+                    continue  # YouTube writes a space where the first line of a cue is empty
                 yield from self._gap()
                 self._apart = True
                 continue

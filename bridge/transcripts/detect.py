@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.errors import InputError
+from bridge.transcripts.cue_text import named_in_cue
 from bridge.transcripts.cues import CueScanner
 from bridge.transcripts.forms import TITLES, Form, heading, is_webvtt, named, sign_of, time_alone, timed
 from bridge.transcripts.tally import Tally
@@ -115,7 +116,7 @@ def _form(head: Sequence[str], document: bool) -> Form | None:
 
 def _sign(line: str, apart: bool, document: bool) -> Form | None:
     signs = sign_of(line, apart=apart)
-    if not signs and heading(line):
+    if not signs and heading(line, apart=apart):
         signs = ("otter", "teams")
     if signs:
         if document:
@@ -137,7 +138,7 @@ def _names_in_cues(head: Sequence[str], form: Form, path: Path) -> set[str] | No
     """Names before a colon in cues, if at least half of those without a voice begin so."""
     scanner = CueScanner(form, Tally(), None, path, strict=False)
     texts = [piece.text for piece in scanner.scan(enumerate(head, 1)) if isinstance(piece, Turn) and not piece.speaker]
-    names = [said.speaker for text in texts if (said := named(text.partition("\n")[0]))]
+    names = [said.speaker for text in texts if (said := named_in_cue(text.partition("\n")[0]))]
     return set(names) if names and 2 * len(names) >= len(texts) else None
 
 

@@ -31,10 +31,12 @@ _USUAL = re.compile(rf"{_PART}([.,])(\d{{3}}) --> {_PART}[.,](\d{{3}})(?:[ \t]|$
 _TIMED = re.compile(rf"\s*(?:\[({_CLOCK})(?:\s*(?:-|–|-->)\s*({_CLOCK}))?\]|\(({_CLOCK})\)|({_CLOCK}))\s*[-–]?\s*(.*)")
 _ZOOM = re.compile(r"\[([^\[\]]{1,100})\]\s+(\d{1,2}:\d\d:\d\d)\s*")
 _BELOW = re.compile(r"(\S.{0,100}?)(?:\s{2,}|\t\s*)(\d{1,3}:\d\d(?::\d\d)?)\s*")
+_BELOW_ONE = re.compile(r"([A-ZÀ-ÖØ-Þ][^\s:]*(?: [A-ZÀ-ÖØ-Þ(][^\s:]*){0,3}) (\d{1,3}:\d\d(?::\d\d)?)\s*")
 _ALONE = re.compile(r"\s*(?:#+\s*)?(\d{1,3}:\d\d(?::\d\d)?)\s*")
 _NAMED = re.compile(
     r"\s*(?:\*\*)?([^\W_][^:：<>\[\]{}\"“”?!;|*]{0,79}?|\+\d[\d*() -]{4,20})\s?(?::\*\*|[:：])(?!//)\s*(.*)"
 )
+_BRACKETED = re.compile(r"\s*\[([^\W\d_][^\[\]:]{0,79})\]\s?:\s*(.*)")
 _NO_NAME = re.compile(
     r"note|notes|warning|example|update|e\.?g|i\.?e|p\.?s|re|https?|ftp|mailto|date|time|duration|title|subject|topic"
     r"|attendees|participants|present|location|meeting|agenda|summary|kind|language|style|region|source|transcript",
@@ -68,8 +70,9 @@ def cue_times(line: str) -> Cue | str:
     usual = _USUAL.match(line)
     if usual:
         h1, m1, s1, comma, f1, h2, m2, s2, f2 = usual.groups()
-        began = ((int(h1) * 60 + int(m1)) * 60 + int(s1)) + int(f1) / 1000
-        return Cue(began, ((int(h2) * 60 + int(m2)) * 60 + int(s2)) + int(f2) / 1000, comma == ",")
+        began = ((int(h1) * 60 + int(m1)) * 60 + int(s1)) * 1000 + int(f1)
+        ended = ((int(h2) * 60 + int(m2)) * 60 + int(s2)) * 1000 + int(f2)
+        return Cue(began / 1000, ended / 1000, comma == ",")
     match = _CUE.fullmatch(line)
     if not match:
         return "no two times around '-->'"
@@ -90,7 +93,8 @@ def named(line: str) -> Said | None:
     """
     if ":" not in line and "：" not in line:
         return None
-    match = _NAMED.fullmatch(line)
+    bracketed = _BRACKETED.fullmatch(line) if line.lstrip().startswith("[") else None
+    match = bracketed or _NAMED.fullmatch(line)
     if not match:
         return None
     name = match[1].strip()
@@ -132,13 +136,19 @@ def zoom_heading(line: str) -> Said | None:
     return None if match is None or start is None else Said(match[1].strip(), "", start)
 
 
-def heading(line: str) -> Said | None:
+def heading(line: str, *, apart: bool = False) -> Said | None:
     """``Name  0:05`` or ``Name<TAB>0:05``, with the text below; as Otter and Teams write it.
+
+    Args:
+        line: one line.
+        apart: whether an empty line stands before it: then one space will do, where every word has a capital.
 
     >>> heading("Ann Lee  1:02:03  "), heading("see you at 10:30")
     (Said(speaker='Ann Lee', text='', start=3723.0, end=None), None)
+    >>> heading("Ann Lee 1:02", apart=True).speaker
+    'Ann Lee'
     """
-    match = _BELOW.fullmatch(line)
+    match = _BELOW.fullmatch(line) or (_BELOW_ONE.fullmatch(line) if apart else None)
     start = seconds(match[2]) if match else None
     return None if match is None or start is None else Said(match[1].strip(), "", start)
 
@@ -181,6 +191,6 @@ def sign_of(line: str, *, apart: bool) -> tuple[Form, ...]:
     first = line.lstrip()[:1]
     if first and (first in "[(" or (apart and first.isdigit())) and (said := timed(line)) and said.speaker:
         return ("plain",)
-    if apart and line.rstrip()[-1:].isdigit() and heading(line):
+    if apart and line.rstrip()[-1:].isdigit() and heading(line, apart=apart):
         return "otter", "teams"
     return ()

@@ -59,7 +59,9 @@ def load_json(source: Source) -> tuple[Form, Mapping[str, Any]]:
         raise InputError(f"{path}:{error.lineno}: not JSON: {error.msg}", remedy="is the file whole?") from None
     except ValueError as error:
         raise InputError(f"{path}: not {source.encoding}: {error!s:.100}", remedy="name the encoding") from None
-    if isinstance(whole, list) and len(whole) == 1:
+    if isinstance(whole, list) and whole and all(isinstance(one, dict) and "text" in one for one in whole):
+        whole = {"segments": whole}
+    elif isinstance(whole, list) and len(whole) == 1:
         whole = whole[0]
     if isinstance(whole, dict):
         if isinstance(whole.get("segments"), list):

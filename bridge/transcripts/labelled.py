@@ -138,7 +138,7 @@ class LineScanner:
             cue = cue_times(line)
             self._expects_name = isinstance(cue, Cue)
             return Said("", "", cue.start, cue.end) if isinstance(cue, Cue) else f"a cue: {cue}"
-        said = heading(line)
+        said = heading(line, apart=self._apart)
         if said and _is_name(said.speaker):
             return said
         if self._form == "otter" and self._apart and (time := time_alone(line)) is not None:

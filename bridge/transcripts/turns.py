@@ -72,7 +72,7 @@ def seconds(text: str) -> float | None:
     if int(whole) > 59 or (hours is not None and int(minutes) > 59):
         return None
     thousandths = round(int(fraction) * 1000 / 10 ** len(fraction)) if fraction else 0
-    return ((int(hours or 0) * 60 + int(minutes)) * 60 + int(whole)) + thousandths / 1000
+    return (((int(hours or 0) * 60 + int(minutes)) * 60 + int(whole)) * 1000 + thousandths) / 1000
 
 
 def clock(time: float) -> str:

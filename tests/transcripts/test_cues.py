@@ -93,6 +93,10 @@ class TestWebVtt:
         assert (transcript.tally.empty, unread) == (2, [])
         assert transcript.tally.doubts == {"a cue that ends before it begins": 1}
 
+    def test_a_space_in_place_of_the_first_line_does_not_end_a_cue(self, tmp_path: Path) -> None:
+        text = f"{VTT}{ONE} \nso<00:01.640><c> today</c>\n\n{TWO}so today\n \n\n"
+        assert said(tmp_path, text) == [("", "so today"), ("", "so today")]
+
     def test_cues_without_an_empty_line_between_them(self, tmp_path: Path) -> None:
         assert said(tmp_path, f"{VTT}00:01.000 --> 00:02.000\nHi\n00:03.000 --> 00:04.000\nYo\n") == [
             ("", "Hi"),
@@ -132,6 +136,10 @@ class TestNamesInCues:
     def test_most_cues_begin_with_a_name(self, tmp_path: Path) -> None:
         text = f"{VTT}{ONE}Ann Lee: Hi\n\n{TWO}edwin: Yo\n\n{THREE}so: what\nBo\n"
         assert said(tmp_path, text) == [("Ann Lee", "Hi"), ("edwin", "Yo"), ("so", "what\nBo")]
+
+    def test_marks_of_captions_before_a_name(self, tmp_path: Path) -> None:
+        text = f"{VTT}{ONE}>> ANN: Hi\n\n{TWO}- Bo Chan: Yo\n\n{THREE}[Ann]: Bye\n"
+        assert said(tmp_path, text) == [("ANN", "Hi"), ("Bo Chan", "Yo"), ("Ann", "Bye")]
 
     def test_a_colon_now_and_then_is_none(self, tmp_path: Path) -> None:
         cues = ["Hello", "Warning signs: none", "and so", "on"]

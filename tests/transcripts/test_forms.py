@@ -52,6 +52,11 @@ def test_lines_below_a_name_belong_to_its_turn() -> None:
     assert [(turn.lines, turn.start) for turn in turns][:2] == [((4, 5), 0.0), ((7, 8), 4.0)]
 
 
+def test_one_space_before_the_time_will_do_behind_an_empty_line(tmp_path: Path) -> None:
+    text = "Ann Lee 0:01\nWe can meet at\nTen 10:30\n\nBo Chan 1:02:03\nYes.\n"
+    assert said(tmp_path, text) == [("Ann Lee", "We can meet at\nTen 10:30"), ("Bo Chan", "Yes.")]
+
+
 def test_zoom_counts_from_its_first_turn_also_past_midnight(tmp_path: Path) -> None:
     path = tmp_path / "closed_caption.txt"
     path.write_text("[Ann] 23:59:58\nHappy\n\n[Bo] 00:00:03\nnew year.\n")
@@ -155,6 +160,9 @@ class TestJson:
         assert [turn.text for turn in turns] == ["Yes."]
         assert [one.line for one in unread] == [1, 2, 3]
         assert transcript.tally.empty == 1
+
+    def test_segments_alone_will_do(self, tmp_path: Path) -> None:
+        assert said(tmp_path, '[{"start": 0, "text": "Hi", "speaker": "SPEAKER_00"}]') == [("SPEAKER_00", "Hi")]
 
     def test_questions_that_people_have_answered_come_along(self) -> None:
         _, _, transcript = read(DATA / "qmsum.json")
