@@ -1,13 +1,15 @@
 """How long an export to DPO rows takes, against loading and dumping the same JSON Lines.
 
     python benchmarks/exporting.py [--json] [--records 100000] [--rounds 3] [--files parquet]
+    python benchmarks/exporting.py --memory 10000 --memory 50000 --memory 100000 --memory 200000
 
 Records with two answers each, and what three people preferred, are made as `records.jsonl` and `merged.jsonl`. The
 plain side reads every line of both with `json.loads` and writes it again with `json.dumps`, to files of its own. The
 other side is the whole of `annobridge export --to dpo --format conversational`: it reads both files into records and
 merged answers, makes rows, and writes them as Parquet (or what `--files` says), with dropped records, settings and
 manifest. Each side runs in a process of its own, in turn; compared are the processor seconds, without those of
-starting Python and importing. Memory is the highest that the process held.
+starting Python and importing. Memory is the highest that the process held; with `--memory` only that is printed, of an
+export of so many records.
 """
 
 from __future__ import annotations
@@ -96,6 +98,14 @@ def side(name: str, folder: Path, files: str) -> None:
     print(json.dumps(spent | {"megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
+def turn(name: str, folder: str, files: str) -> dict[str, float]:
+    """What one side took, in a process of its own."""
+    words = [sys.executable, __file__, "--side", name, "--folder", folder, "--files", files]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    spent: dict[str, float] = json.loads(done.stdout)
+    return spent
+
+
 def main() -> None:
     """Run both sides in turn, and print the ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -105,9 +115,16 @@ def main() -> None:
     parser.add_argument("--files", choices=["parquet", "jsonl"], default="parquet")
     parser.add_argument("--side", choices=["plain", "export"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--memory", type=int, action="append", help="records of an export whose memory is printed")
     options = parser.parse_args()
     if options.side:
         side(options.side, options.folder, options.files)
+        return
+    if options.memory:
+        for count in options.memory:
+            with tempfile.TemporaryDirectory() as folder:
+                make(Path(folder), count)
+                print(f"{count:>9,} records  {round(turn('export', folder, options.files)['megabytes']):>5} MB")
         return
     took: dict[str, list[dict[str, float]]] = {"plain": [], "export": []}
     with tempfile.TemporaryDirectory() as folder:
@@ -115,9 +132,7 @@ def main() -> None:
         size = sum(Path(folder, name).stat().st_size for name in ("records.jsonl", "merged.jsonl"))
         for number in range(options.rounds):
             for name in list(took)[:: 1 if number % 2 else -1]:
-                words = [sys.executable, __file__, "--side", name, "--folder", folder, "--files", options.files]
-                done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-                took[name].append(json.loads(done.stdout))
+                took[name].append(turn(name, folder, options.files))
                 print(f"  round {number + 1}  {name:8} {took[name][-1]}", file=sys.stderr)
     middle = {name: statistics.median(turn["processor"] for turn in turns) for name, turns in took.items()}
     result: dict[str, Any] = {

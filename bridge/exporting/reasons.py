@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bridge.exporting.shelf import by_slots
+from bridge.exporting.shelf import by_fields
 from bridge.merging.merged import MergedAnswer
 
 REASONS = {
@@ -56,7 +56,7 @@ class Dropped:
         return {"record": self.record, "reason": self.reason, "text": self.text, "format": self.format}
 
 
-DROPPED = by_slots(Dropped)
+DROPPED = by_fields(Dropped, lambda case: 200 + len(case.text))
 """How dropped records lie on a shelf."""
 
 

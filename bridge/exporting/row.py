@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from bridge.exporting.reasons import Dropped, count_reasons
-from bridge.exporting.shelf import Packing, by_slots
+from bridge.exporting.shelf import Packing, by_fields
 from bridge.records import Message
 
 Kind: TypeAlias = Literal["sft", "dpo", "kto", "reward"]
@@ -127,12 +127,19 @@ class Rejected:
         return {**told, **found, "row": self.row.to_dict()}
 
 
-ROWS = by_slots(Row)
+def _weight(row: Row) -> int:
+    """About how many bytes of memory a row takes."""
+    texts = len(row.completion) + len(row.chosen) + len(row.rejected)
+    return 1000 + texts + sum([300 + len(message["content"] or "") for message in row.prompt])
+
+
+ROWS = by_fields(Row, _weight)
 """How rows lie on a shelf."""
 
 REJECTED: Packing[Rejected] = Packing(
     lambda case: (ROWS.pack(case.row), case.reason, case.rule, case.text, case.score),
     lambda values: Rejected(ROWS.unpack(values[0]), *values[1:]),
+    lambda case: 300 + _weight(case.row),
 )
 """How rejected rows do."""
 

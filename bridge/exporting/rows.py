@@ -25,7 +25,7 @@ from bridge.exporting.pairs import pair_rows
 from bridge.exporting.ratings import Contest, within
 from bridge.exporting.reasons import REASONS, Dropped, NoRow
 from bridge.exporting.row import KINDS, Kind, Row, RowsResult
-from bridge.exporting.shelf import chosen
+from bridge.exporting.shelf import blocks, chosen, in_blocks
 from bridge.exporting.shelves import Shelves
 from bridge.merging.merged import Merged
 from bridge.records import Record
@@ -73,7 +73,7 @@ def made(
     rules = {kind: _sources(kind, template) for kind in kinds}
     answered = shelves.merged()
     places: dict[str, int] = {}
-    for entry in merged:
+    for entry in in_blocks(merged):
         places[entry.record] = len(answered)
         answered.append(entry)
     task = Task(template)
@@ -84,21 +84,17 @@ def made(
     makers = {kind: _Maker(kind, sources, contests[kind], shelves) for kind, sources in rules.items()}
     keys: list[str] = []
     unknown = bytearray(b"\1" * len(answered))
-    for record in records:
-        place = places.get(record.key)
-        if place is None:
+    for block in blocks(records):
+        found = [places.get(record.key, -1) for record in block]
+        answers = iter(chosen(answered, [place for place in found if place >= 0]))
+        for record, place in zip(block, found, strict=True):
             case: Case | NoRow = NoRow("not_merged")
-        else:
-            unknown[place] = 0
-            case = Case(record, answered[place], task)
-            try:
-                case.check()
-                case.prompt()
-            except NoRow as why:
-                case = why
-        keys.append(record.key)
-        for maker in makers.values():
-            maker.add(record.key, case)
+            if place >= 0:
+                unknown[place] = 0
+                case = _checked(Case(record, next(answers), task))
+            for maker in makers.values():
+                maker.add(record.key, case)
+        keys += [record.key for record in block]
     for key, place in places.items():
         if unknown[place]:
             keys.append(key)
@@ -117,6 +113,16 @@ def _cases(
     last = {record.key: place for place, record in enumerate(kept)}
     known = chosen(kept, list(last.values()))
     return known, Cases(known, answered, [(at, places[key]) for at, key in enumerate(last) if key in places], task)
+
+
+def _checked(case: Case) -> Case | NoRow:
+    """The case, or why no rule yields a row of it."""
+    try:
+        case.check()
+        case.prompt()
+    except NoRow as why:
+        return why
+    return case
 
 
 def _order(keys: Sequence[str]) -> Sequence[int]:

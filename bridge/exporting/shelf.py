@@ -1,12 +1,13 @@
-"""Sequences that lie on disk, so that a training set of any size takes eight bytes of memory a row.
+"""Sequences that lie on disk as far as they are large, so that a set of any size can be worked out in bounded memory.
 
 ::
 
     Shelf     things in the order in which they were put there
     Chosen    some of a sequence, in an order of their own: a list of places, nothing is copied
 
-A shelf that is small stays in memory. A larger one is a file without a name (``O_TMPFILE``), which is gone with the
-process, however that ends: nobody finds half of it, and nobody can change what is read back.
+What is put on a shelf first is held as it is, up to :data:`HELD`. What comes after it takes eight bytes of memory
+each: it goes to a file without a name (``O_TMPFILE``), which is gone with the process, however that ends. Nobody finds
+half of it, and nobody can change what is read back.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
+from itertools import chain, islice
 from operator import attrgetter
 from pathlib import Path
 from pickle import dumps, loads
@@ -24,8 +26,11 @@ from bridge.errors import StoreError
 
 T = TypeVar("T")
 
-SMALL = 2**22
-"""So many bytes of a shelf are in memory at most."""
+HELD = 2**28
+"""About so many bytes of a shelf are held in memory as they are, which is quickest; the rest goes to disk."""
+
+_SMALL = 2**22
+"""So many bytes go to disk at once."""
 
 _AHEAD = 32
 """So many things are read at once where they are wanted in their order."""
@@ -36,21 +41,14 @@ class Packing(NamedTuple, Generic[T]):
 
     pack: Callable[[T], Any]
     unpack: Callable[[Any], T]
+    weigh: Callable[[T], int]
+    """About how many bytes of memory it takes."""
 
 
-def by_slots(kind: type[T]) -> Packing[T]:
-    """Of a dataclass with slots: the values of its fields. They are read back without asking ``__init__`` again, which
-    takes three times as long where the class is frozen."""
+def by_fields(kind: Callable[..., T], weigh: Callable[[T], int]) -> Packing[T]:
+    """Of a dataclass: the values of its fields, in their order."""
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    setters = [getattr(kind, name).__set__ for name in names]
-
-    def unpack(values: Any) -> T:
-        thing = object.__new__(kind)
-        for put, value in zip(setters, values, strict=True):
-            put(thing, value)
-        return thing
-
-    return Packing(attrgetter(*names), unpack)
+    return Packing(attrgetter(*names), lambda values: kind(*values), weigh)
 
 
 class _Stored(Sequence[T]):
@@ -84,7 +82,7 @@ class Shelf(_Stored[T]):
     Raises:
         StoreError: while something is added, the disk is full or the folder cannot be written.
 
-    >>> shelf = Shelf(Path(), Packing(list, tuple))
+    >>> shelf = Shelf(Path(), Packing(list, tuple, len))
     >>> shelf.extend([("a", 1), ("b", 2)])
     >>> shelf[1], len(shelf), shelf == [("a", 1), ("b", 2)]
     (('b', 2), 2, True)
@@ -93,7 +91,9 @@ class Shelf(_Stored[T]):
     def __init__(self, folder: Path, packing: Packing[T]) -> None:
         self.folder = folder
         self._packing = packing
-        self._pack, self._unpack = packing
+        self._pack, self._unpack, self._weigh = packing
+        self._held: list[T] = []
+        self._room = HELD
         self._ends = array("Q", [0])
         self._file: IO[bytes] | None = None
         self._written = 0
@@ -106,9 +106,13 @@ class Shelf(_Stored[T]):
 
     def append(self, thing: T) -> None:
         """Put one more behind the others."""
+        if self._room > 0:
+            self._room -= self._weigh(thing)
+            self._held.append(thing)
+            return
         self._rest += dumps(self._pack(thing), 5)
         self._ends.append(self._written + len(self._rest))
-        if len(self._rest) > SMALL:
+        if len(self._rest) > _SMALL:
             self._write()
 
     def extend(self, things: Iterable[T]) -> None:
@@ -136,13 +140,17 @@ class Shelf(_Stored[T]):
             self._file.close()
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return len(self._held) + len(self._ends) - 1
 
     def some(self, places: Iterable[int]) -> Iterator[T]:
         """Those at these places; what stands side by side is read at once."""
-        ends, start, stop, data = self._ends, 0, 0, b""
-        before = -1
+        held, ends, start, stop, data = self._held, self._ends, 0, 0, b""
+        count, before = len(held), -1
         for place in places:
+            if place < count:
+                yield held[place]
+                continue
+            place -= count
             begin, end = ends[place], ends[place + 1]
             if not start <= begin <= end <= stop:
                 ahead = _AHEAD if 0 <= place - before < _AHEAD else 1
@@ -152,6 +160,9 @@ class Shelf(_Stored[T]):
             yield self._thing(data[begin - start : end - start])
 
     def _at(self, index: int) -> T:
+        if index < len(self._held):
+            return self._held[index]
+        index -= len(self._held)
         return self._thing(self._read(self._ends[index], self._ends[index + 1]))
 
     def _thing(self, data: bytes) -> T:
@@ -188,6 +199,25 @@ class Chosen(_Stored[T]):
         return self.among._at(self.places[index])
 
 
+def blocks(things: Iterable[T], size: int = 1024) -> Iterator[list[T]]:
+    """Things in lists of so many.
+
+    Where each of many is read, and then something is made of it, it is a third quicker to read some and then make
+    something of these, than to go from one to the other and back each time: the processor keeps what it works with.
+
+    >>> [*blocks("abcde", 2)]
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    rest = iter(things)
+    while block := list(islice(rest, size)):
+        yield block
+
+
+def in_blocks(things: Iterable[T]) -> Iterator[T]:
+    """The same one by one, read in :func:`blocks`."""
+    return chain.from_iterable(blocks(things))
+
+
 Growing: TypeAlias = "list[T] | Shelf[T]"
 """What things can be added to."""
 
@@ -208,7 +238,7 @@ def chosen(things: Sequence[T], places: Sequence[int]) -> Sequence[T]:
 def beside(things: Sequence[Any], packing: Packing[T]) -> Growing[T]:
     """An empty shelf where the things lie on one, and an empty list where they are in memory.
 
-    >>> beside([1, 2], Packing(list, tuple))
+    >>> beside([1, 2], Packing(list, tuple, len))
     []
     """
     return things.like(packing) if isinstance(things, Shelf | Chosen) else []

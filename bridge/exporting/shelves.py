@@ -8,11 +8,12 @@ from bridge.exporting.reasons import DROPPED, Dropped
 from bridge.exporting.row import REJECTED, ROWS, Rejected, Row
 from bridge.exporting.shelf import Growing, Packing, Shelf, T
 from bridge.merging.merged import Merged, MergedAnswer
-from bridge.records import Record
+from bridge.records import Record, text_of
 
 RECORDS: Packing[Record] = Packing(
     lambda record: (record.key, dict(record.fields), dict(record.metadata)),
     lambda values: Record(values[0], values[1], (), values[2]),
+    lambda record: 1000 + sum(300 + len(text_of(value)) for value in record.fields.values()),
 )
 """How records lie on a shelf: without their suggestions, of which no row is made."""
 
@@ -24,8 +25,15 @@ def _packed(merged: Merged) -> object:
     ]
 
 
+def _answer_weight(answer: MergedAnswer) -> int:
+    texts = sum([len(value) for value in answer.annotators.values() if isinstance(value, str)])
+    return 700 + 150 * len(answer.annotators) + 2 * texts
+
+
 MERGED: Packing[Merged] = Packing(
-    _packed, lambda values: Merged(values[0], {name: MergedAnswer(*rest) for name, *rest in values[1]})
+    _packed,
+    lambda values: Merged(values[0], {name: MergedAnswer(*rest) for name, *rest in values[1]}),
+    lambda merged: 300 + sum([_answer_weight(answer) for answer in merged.answers.values()]),
 )
 """How merged answers do."""
 

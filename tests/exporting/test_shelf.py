@@ -40,8 +40,9 @@ FULL = Row(
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shelves that go to disk after some fifty bytes."""
-    monkeypatch.setattr(shelf, "SMALL", 50)
+    """Shelves that hold two dropped records, and write to disk after some fifty bytes."""
+    monkeypatch.setattr(shelf, "HELD", 400)
+    monkeypatch.setattr(shelf, "_SMALL", 50)
 
 
 def dropped(count: int) -> list[Dropped]:
