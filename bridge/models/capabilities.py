@@ -38,6 +38,25 @@ class Capabilities:
     n: bool | None = None
     logprobs: bool | None = None
 
+    def done_without(self) -> list[str]:
+        """What is done in place of what the model cannot do, in words for people.
+
+        >>> Capabilities(schema=True, n=False).done_without()
+        ['n is not supported: choices are asked for one by one, and each pays for the prompt again']
+        """
+        return [
+            f"{feature} is not supported: {words}"
+            for feature, words in _INSTEAD.items()
+            if getattr(self, feature) is False
+        ]
+
+
+_INSTEAD: dict[Feature, str] = {
+    "schema": "it is told in words, so more answers may have to be asked for again",
+    "n": "choices are asked for one by one, and each pays for the prompt again",
+    "logprobs": "answers come without probabilities",
+}
+
 
 def needed(request: ChatRequest) -> tuple[Feature, ...]:
     """What a request asks for.
