@@ -152,8 +152,9 @@ class Instructions:
             check_text(text, "instruction")
         except ValueRejected as error:
             return Refused("text", error.reason, error.remedy, text=text, request=request)
-        if not text:
-            return Refused("text", "an empty instruction", "nothing: another one is asked for", request=request)
+        if not any(map(str.isalpha, text)):
+            reason = "an instruction without a letter"
+            return Refused("text", reason, "nothing: another one is asked for", text=text, request=request)
         if self._recipe.says(text):
             reason = "only what the model was told"
             return Refused("same", reason, "nothing: another one is asked for", text=text, request=request)

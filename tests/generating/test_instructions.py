@@ -195,10 +195,11 @@ def test_what_is_never_json_is_told_and_costs_no_other_topic(bench: Bench) -> No
 
 def test_what_nobody_can_be_shown_and_what_is_too_much_is_refused(bench: Bench) -> None:
     def model(request: ChatRequest) -> str:
-        return json.dumps({"items": ["a\0b", "  ", "One two three", "Four five six"]}) if request.schema else "Yes."
+        items = ["a\0b", "  ", "1234", "One two three", "Four five six"]
+        return json.dumps({"items": items}) if request.schema else "Yes."
 
     bench.run(model, instructions__topics=["x"], instructions__count=1, instructions__rounds=1)
-    assert [line["step"] for line in bench.rejected] == ["text", "text", "surplus"]
+    assert [line["step"] for line in bench.rejected] == ["text", "text", "text", "surplus"]
 
 
 def test_what_the_model_was_told_is_no_instruction(bench: Bench) -> None:
@@ -210,7 +211,7 @@ def test_what_the_model_was_told_is_no_instruction(bench: Bench) -> None:
         instructions__count=1,
     )
     assert [record.fields["prompt"] for record in bench.records()] == ["Name a river."]
-    assert dict(done.refused) == {"same": 3}
+    assert dict(done.refused) == {"text": 1, "same": 2}
 
 
 def test_several_answers_to_each_new_instruction_are_compared(bench: Bench) -> None:
