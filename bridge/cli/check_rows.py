@@ -61,7 +61,7 @@ def check_rows(
     if out:
         write_lines(out, found.kept)
     if rejects:
-        write_lines(rejects, [case.to_dict() for case in found.rejected])
+        write_lines(rejects, (case.to_dict() for case in found.rejected))
     written = [f"wrote {path}" for path in (out, rejects) if path]
     lines = [*_lines(found, several=len(files) > 1), *([""] if written else []), *written]
     report({**found.to_dict(), "out": out, "rejects": rejects}, lines, as_json=as_json, partial=not found.ok)

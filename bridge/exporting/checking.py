@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from bridge.exporting import column_checks as columns
@@ -14,8 +15,9 @@ from bridge.exporting.gates import STRUCTURE, Gates
 from bridge.exporting.gates_settings import GatesConfig
 from bridge.exporting.line_checks import check_line
 from bridge.exporting.raw_lines import Parsed, RawLines
-from bridge.exporting.row import Kind, Row
+from bridge.exporting.row import ROWS, Kind
 from bridge.exporting.shapes import Shape, as_row
+from bridge.exporting.shelf import Made, Packing, Shelf, T, beside, chosen
 from bridge.files import Reject
 from bridge.metadata import is_test_only
 from bridge.rows import read_rows
@@ -60,8 +62,8 @@ class RowCheck:
         told: what each gate did.
     """
 
-    kept: list[dict[str, Any]] = field(default_factory=list)
-    rejected: list[RejectedRow] = field(default_factory=list)
+    kept: Sequence[dict[str, Any]] = field(default_factory=list)
+    rejected: Sequence[RejectedRow] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     formats: dict[str, int] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
@@ -126,16 +128,16 @@ def check_row_files(
         UsageError: a gate, or Parquet, needs a package that is not installed.
         InputError: a file cannot be read at all, is empty, or is none of these.
     """
-    lines: list[_Line] = []
+    lines: Shelf[_Line] = Shelf(Path(gettempdir()), _LINES)
     problems: list[Problem] = []
     for path in map(Path, paths):
         opened = read_rows(path)
         if opened.format == "jsonl":
             raw = RawLines(path)
-            lines += [(str(path), *parsed) for parsed in raw]
+            lines.extend((str(path), *parsed) for parsed in raw)
             problems += raw.problems
         else:
-            lines += [(str(path), *parsed) for parsed in _rows(opened)]
+            lines.extend((str(path), *parsed) for parsed in _rows(opened))
             problems += _parquet(path) if opened.format == "parquet" else ()
         problems += _named(path)
     return _check(lines, problems, kind, gates, Path(folder))
@@ -143,6 +145,20 @@ def check_row_files(
 
 _Line = tuple[str, int, Any, list[Defect]]
 """File, number, row, and what is wrong with how it is written."""
+
+
+def _weight(line: _Line) -> int:
+    """About how many bytes of memory a line takes."""
+    row = line[2]
+    if not isinstance(row, dict):
+        return 500
+    texts = [value for value in row.values() if isinstance(value, str)]
+    turns = [turn for value in row.values() if isinstance(value, list) for turn in value]
+    texts += [text for turn in turns if isinstance(turn, dict) for text in turn.values() if isinstance(text, str)]
+    return 1000 + 300 * len(turns) + sum(map(len, texts))
+
+
+_LINES: Packing[_Line] = Packing(lambda line: line, lambda line: line, _weight)
 
 
 def _rows(rows: Iterable[tuple[int, Any]]) -> Iterator[Parsed]:
@@ -174,11 +190,11 @@ def _check(
             defects.append(Defect("other_format", f"{shape.name}, where most rows are {usual}"))
     alike = [index for index, shape in enumerate(shapes) if shape is not None and shape.name == usual]
     seen = columns.Columns()
-    for index in alike:
-        seen.add(lines[index][1], lines[index][2])
-    for number, index in enumerate(alike):
+    for _, number, row, _ in chosen(lines, alike):
+        seen.add(number, row)
+    for number, (index, line) in enumerate(zip(alike, chosen(lines, alike), strict=True)):
         places = {defect.place for defect in found[index]}
-        found[index] += [d for d in seen.defects(number, lines[index][2]) if d.place not in places]
+        found[index] += [d for d in seen.defects(number, line[2]) if d.place not in places]
     told = _gated(lines, shapes, found, gates)
     return _result(lines, shapes, found, [*problems, *seen.problems()], told)
 
@@ -188,7 +204,7 @@ def _gated(
 ) -> dict[str, Any]:
     """Let rows whose structure is sound through the gates; what is stopped gets a defect."""
     indices: dict[str, int] = {}
-    rows: list[Row] = []
+    rows = beside(lines, ROWS)
     marked = set()
     for index, ((file, number, row, _), shape, defects) in enumerate(zip(lines, shapes, found, strict=True)):
         if shape is None or defects:
@@ -213,11 +229,10 @@ def _result(
     problems: list[Problem],
     told: dict[str, Any],
 ) -> RowCheck:
-    good = [(number, row, shape) for (_, number, row, _), shape, d in zip(lines, shapes, found, strict=True) if not d]
-    numbered = [(number, row) for number, row, _ in good]
-    known = [shape for _, _, shape in good if shape is not None]
-    problems += columns.neighbours(numbered, known)
-    problems += columns.pair_problems(numbered, known)
+    good = [index for index, defects in enumerate(found) if not defects]
+    known = [shape for index in good if (shape := shapes[index]) is not None]
+    problems += columns.neighbours(_view(lines, good, lambda index: lines[index][1:3]), known)
+    problems += columns.pair_problems(_view(lines, good, lambda index: lines[index][1:3]), known)
     problems += columns.few_rows(len(lines), known)
     folders = Counter(
         (str(Path(file).parent), shape.name)
@@ -227,13 +242,20 @@ def _result(
     for folder, count in Counter(folder for folder, _ in folders).items():
         if count > 1:
             problems.append(Problem("formats_in_folder", f"{folder}: files of {count} formats", (), folder))
-    rejected = [
-        RejectedRow(number, row, tuple(defects), file, shape.name if shape else "")
-        for (file, number, row, _), shape, defects in zip(lines, shapes, found, strict=True)
-        if defects
-    ]
+
+    def rejected(index: int) -> RejectedRow:
+        (file, number, row, _), shape = lines[index], shapes[index]
+        return RejectedRow(number, row, tuple(found[index]), file, shape.name if shape else "")
+
+    kept: Sequence[dict[str, Any]] = _view(lines, good, lambda index: lines[index][2])
+    bad = [index for index, defects in enumerate(found) if defects]
     counts = Counter(shape.name if shape else "none" for shape in shapes)
-    return RowCheck([row for _, row, _ in good], rejected, problems, dict(counts.most_common()), told)
+    return RowCheck(kept, _view(lines, bad, rejected), problems, dict(counts.most_common()), told)
+
+
+def _view(lines: Sequence[_Line], places: Sequence[int], make: Callable[[int], T]) -> Sequence[T]:
+    """What is made of lines: of those on disk each time it is asked for, of those in memory at once."""
+    return Made(places, make) if isinstance(lines, Shelf) else [make(place) for place in places]
 
 
 def _named(path: Path) -> Iterator[Problem]:

@@ -116,7 +116,10 @@ def neighbours(lines: Sequence[Numbered], shapes: Sequence[Shape]) -> Iterator[P
 
     Trainers compare the rows of a batch with each other (TRL's ``kto_trainer.py``), so they must be mixed.
     """
-    prompts = [_prompt(line, shape) for (_, line), shape in zip(lines, shapes, strict=True) if shape.label]
+    if not any(shape.label for shape in shapes):
+        return
+    # Their hashes: the texts of a large set are not held.
+    prompts = [hash(_prompt(line, shape)) for (_, line), shape in zip(lines, shapes, strict=True) if shape.label]
     if len(prompts) < 3:
         return
     counts = Counter(prompts)
@@ -138,7 +141,10 @@ def _prompt(line: Mapping[str, Any], shape: Shape) -> str:
 
 def pair_problems(lines: Sequence[Numbered], shapes: Sequence[Shape]) -> Iterator[Problem]:
     """What single trainers make of pairs that all others take as they are."""
-    implicit, short = [], []
+    implicit: list[int] = []
+    short: list[int] = []
+    if not any(shape.is_pair for shape in shapes):
+        return
     for (number, line), shape in zip(lines, shapes, strict=True):
         if not shape.is_pair:
             continue

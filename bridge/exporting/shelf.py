@@ -222,6 +222,19 @@ Growing: TypeAlias = "list[T] | Shelf[T]"
 """What things can be added to."""
 
 
+class Made(_Stored[T]):
+    """What is made of places each time it is asked for, and never held."""
+
+    def __init__(self, places: Sequence[int], make: Callable[[int], T]) -> None:
+        self._places, self._make = places, make
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def _at(self, index: int) -> T:
+        return self._make(self._places[index])
+
+
 def chosen(things: Sequence[T], places: Sequence[int]) -> Sequence[T]:
     """Some of a sequence: of what lies on disk a view, of all else a list.
 
