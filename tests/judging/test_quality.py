@@ -183,12 +183,12 @@ def test_an_answer_off_the_scale_is_refused() -> None:
     ("judge", "narrower"), [("rating, r 0.7, 1 too low", 0.85), ("yes/no, 85 % right", 0.95), ("rating, r 0.5", 0.95)]
 )
 def test_intervals_hold_what_they_promise_where_a_bare_mean_does_not(judge: str, narrower: float) -> None:
-    found = simulated(*JUDGES[judge], "even", answers=40, records=500, runs=250)
+    found = simulated(*JUDGES[judge], "even", answers=40, records=500, runs=150)
     assert found["coverage"] > 0.91
     assert found["width"] < narrower
     assert found["widest"] <= 1
 
 
 def test_records_that_came_to_people_because_they_were_doubtful_do_not_bias_the_estimate() -> None:
-    found = simulated(*JUDGES["rating, r 0.7, 1 too low"], "routed", answers=120, records=500, runs=250)
+    found = simulated(*JUDGES["rating, r 0.7, 1 too low"], "routed", answers=120, records=500, runs=150)
     assert found["coverage"] > 0.91

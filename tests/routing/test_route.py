@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import UsageError
@@ -89,6 +89,7 @@ def set_of(count: int, doubtful: int = 0, strata: int = 1) -> list[Record]:
     return [judged(f"r{n}", stratum=f"t{n % strata}", margin=0.01 if n < doubtful else 0.8) for n in range(count)]
 
 
+@settings(max_examples=20)
 @given(st.integers(1, 400), st.sampled_from([0.05, 0.07, 0.1]), st.integers(0, 99), st.integers(1, 5))
 def test_each_stratum_gives_its_share_to_the_audit(count: int, share: float, seed: int, strata: int) -> None:
     found = plan(set_of(count, strata=strata), Settings(["topic"], share, seed, thin=0, signals=Signals(rules=())))
@@ -124,14 +125,14 @@ def test_chances_are_what_happens() -> None:
     records = set_of(60, doubtful=6)
     times = Counter(
         one.key
-        for seed in range(150)
+        for seed in range(100)
         for one in plan(records, Settings(seed=seed, signals=Signals(rules=()))).decisions
         if one.selected
     )
-    assert {times[f"r{n}"] for n in range(6)} == {150}
-    others = [times[f"r{n}"] / 150 for n in range(6, 60)]
-    assert sum(others) / len(others) == pytest.approx(3 / 60, abs=0.012)
-    assert max(others) < 0.15
+    assert {times[f"r{n}"] for n in range(6)} == {100}
+    others = [times[f"r{n}"] / 100 for n in range(6, 60)]
+    assert sum(others) / len(others) == pytest.approx(3 / 60, abs=0.015)
+    assert max(others) < 0.17
 
 
 def test_records_of_the_audit_lose_what_judges_suggest_and_keep_what_they_said() -> None:
