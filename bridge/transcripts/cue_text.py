@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from bridge.transcripts.forms import Cue, Said, named
 from bridge.transcripts.turns import Turn
 
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?(?:[ \t\n]([^>]*))?>", re.IGNORECASE)
+_VOICE = re.compile(r"<v(?:\.[^\s<>]{0,200})?(?:[ \t]([^<>]{0,200}))?>", re.IGNORECASE)
 _ANOTHER = re.compile(r"\A\s*(?:>{1,3}|[-–])\s*(?=\S)")
 _WHOLE = re.compile(r"<v ([^<>]*)>([^<]*)</v>")
 _WEBVTT_TAGS = re.compile(

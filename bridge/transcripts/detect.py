@@ -11,7 +11,7 @@ from pathlib import Path
 from bridge.errors import InputError
 from bridge.transcripts.cue_text import named_in_cue
 from bridge.transcripts.cues import CueScanner
-from bridge.transcripts.forms import TITLES, Form, heading, is_webvtt, named, sign_of, time_alone, timed
+from bridge.transcripts.forms import LONGEST, TITLES, Form, heading, is_webvtt, named, sign_of, time_alone, timed
 from bridge.transcripts.tally import Tally
 from bridge.transcripts.turns import Turn
 
@@ -104,7 +104,7 @@ def _form(head: Sequence[str], document: bool) -> Form | None:
             signs[sign] += 1
         names += named(line.strip().strip("*").replace(":**", ":")) is not None
         apart = False
-    meets = sum(_MEET.fullmatch(line) is not None for line in head)
+    meets = sum(_MEET.fullmatch(line[:LONGEST]) is not None for line in head)
     alone = sum(time_alone(line) is not None for line in head)
     if names and (meets or (alone and names > signs["otter"])) and not (set(signs) - {"otter"}):
         return "meet"
@@ -124,14 +124,14 @@ def _sign(line: str, apart: bool, document: bool) -> Form | None:
         return "srt" if "srt" in signs else signs[0]
     if apart and not document and time_alone(line) is not None:
         return "otter"
-    if _OTTER_END.fullmatch(line):
+    if _OTTER_END.fullmatch(line[:LONGEST]):
         return "otter"
     said = timed(line)
     return "plain" if said and line.lstrip()[:1] in "[(" else None
 
 
 def _is_meet_start(line: str) -> bool:
-    return re.fullmatch(r"\W*(?:.{0,200}[-–] )?Transcript\W*", line, re.IGNORECASE) is not None
+    return re.fullmatch(r"\W*(?:.{0,200}[-–] )?Transcript\W*", line[:LONGEST], re.IGNORECASE) is not None
 
 
 def _names_in_cues(head: Sequence[str], form: Form, path: Path) -> set[str] | None:

@@ -24,6 +24,9 @@ TITLES: dict[Form, str] = {
     "qmsum": "QMSum JSON",
 }
 
+LONGEST = 300
+"""So many characters of a line are looked at to tell what it is; a hostile one may have a million."""
+
 _CLOCK = r"\d+(?::\d{1,2}){1,2}(?:[.,]\d{1,9})?"
 _CUE = re.compile(rf"\s*({_CLOCK})\s*-->\s*({_CLOCK})(?:[ \t].*)?", re.ASCII)
 _PART = r"(\d{1,9}):([0-5]\d):([0-5]\d)"
@@ -93,6 +96,7 @@ def named(line: str) -> Said | None:
     """
     if ":" not in line and "：" not in line:
         return None
+    line, tail = line[:LONGEST], line[LONGEST:]
     bracketed = _BRACKETED.fullmatch(line) if line.lstrip().startswith("[") else None
     match = bracketed or _NAMED.fullmatch(line)
     if not match:
@@ -103,7 +107,7 @@ def named(line: str) -> Said | None:
         return None
     if name[0].isdigit() or (name[-1].isdigit() and match[2][:2].isdigit()):  # such as 'At 10:30'
         return None
-    return Said(name, match[2])
+    return Said(name, match[2] + tail)
 
 
 def timed(line: str) -> Said | None:
@@ -112,6 +116,7 @@ def timed(line: str) -> Said | None:
     >>> timed("[00:01:05] Ann: Shall we?"), timed("(0:05) Ann: Yes.").start, timed("00:05")
     (Said(speaker='Ann', text='Shall we?', start=65.0, end=None), 5.0, None)
     """
+    line, tail = line[:LONGEST], line[LONGEST:]
     match = _TIMED.fullmatch(line)
     if not match or not match[5] or match[5].startswith("-->"):
         return None
@@ -119,10 +124,11 @@ def timed(line: str) -> Said | None:
     if start is None:
         return None
     end = seconds(match[2]) if match[2] else None
-    rest = named(match[5])
+    text = match[5] + tail
+    rest = named(text)
     if rest is None and match[4]:
         return None  # '10:30 is fine' begins no turn
-    return rest._replace(start=start, end=end) if rest else Said("", match[5], start, end)
+    return rest._replace(start=start, end=end) if rest else Said("", text, start, end)
 
 
 def zoom_heading(line: str) -> Said | None:
@@ -131,7 +137,7 @@ def zoom_heading(line: str) -> Said | None:
     >>> zoom_heading("[Ann Lee] 14:03:11")
     Said(speaker='Ann Lee', text='', start=50591.0, end=None)
     """
-    match = _ZOOM.fullmatch(line)
+    match = _ZOOM.fullmatch(line) if len(line) <= LONGEST else None
     start = seconds(match[2]) if match else None
     return None if match is None or start is None else Said(match[1].strip(), "", start)
 
@@ -148,6 +154,8 @@ def heading(line: str, *, apart: bool = False) -> Said | None:
     >>> heading("Ann Lee 1:02", apart=True).speaker
     'Ann Lee'
     """
+    if len(line) > LONGEST:
+        return None
     match = _BELOW.fullmatch(line) or (_BELOW_ONE.fullmatch(line) if apart else None)
     start = seconds(match[2]) if match else None
     return None if match is None or start is None else Said(match[1].strip(), "", start)
@@ -159,7 +167,7 @@ def time_alone(line: str) -> float | None:
     >>> time_alone("00:05:00"), time_alone("### 00:05:00"), time_alone("5 minutes")
     (300.0, 300.0, None)
     """
-    match = _ALONE.fullmatch(line)
+    match = _ALONE.fullmatch(line) if len(line) <= LONGEST else None
     return seconds(match[1]) if match else None
 
 

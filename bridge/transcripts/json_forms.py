@@ -57,8 +57,12 @@ def load_json(source: Source) -> tuple[Form, Mapping[str, Any]]:
                 f"{path}:{error.lineno}: a second JSON value", remedy="cut it into files, one transcript each"
             ) from None
         raise InputError(f"{path}:{error.lineno}: not JSON: {error.msg}", remedy="is the file whole?") from None
-    except ValueError as error:
+    except UnicodeError as error:
         raise InputError(f"{path}: not {source.encoding}: {error!s:.100}", remedy="name the encoding") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(
+            f"{path}: not JSON that can be read: {error!s:.60}", remedy="is this the right file?"
+        ) from None
     if isinstance(whole, list) and whole and all(isinstance(one, dict) and "text" in one for one in whole):
         whole = {"segments": whole}
     elif isinstance(whole, list) and len(whole) == 1:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bridge.errors import InputError
 from bridge.files import Reject
 from bridge.transcripts.forms import (
+    LONGEST,
     Cue,
     Form,
     Said,
@@ -109,7 +110,7 @@ class LineScanner:
             if said.speaker and self._names is not None:
                 self._names.add(said.speaker)
             return said
-        if _BROKEN_TIME.match(line):
+        if _BROKEN_TIME.match(line[:LONGEST]):
             return "a turn whose time cannot be read"
         said = named(line)
         return said if said and (self._names is None or said.speaker in self._names) else None
@@ -118,7 +119,7 @@ class LineScanner:
         """Zoom writes the time of the day; the first turn is taken for the beginning, and may be before midnight."""
         said = zoom_heading(line)
         if said is None or said.start is None:
-            return "a turn whose time cannot be read" if _BROKEN_ZOOM.fullmatch(line) else None
+            return "a turn whose time cannot be read" if _BROKEN_ZOOM.fullmatch(line[:LONGEST]) else None
         if self._time is None:
             self._time = said.start
         return said._replace(start=(said.start - self._time) % _DAY)
@@ -143,13 +144,15 @@ class LineScanner:
             return said
         if self._form == "otter" and self._apart and (time := time_alone(line)) is not None:
             return Said("", "", time)
-        if self._apart and said is None and _BROKEN_HEADING.fullmatch(line):
+        if self._apart and said is None and _BROKEN_HEADING.fullmatch(line[:LONGEST]):
             return "a turn whose time cannot be read"
         return None
 
     # -- all other lines
 
     def _is_structure(self, line: str) -> bool:
+        if len(line) > LONGEST:
+            return False
         if self._form == "teams":
             return _TEAMS.fullmatch(line) is not None
         if self._form == "otter":
@@ -187,7 +190,7 @@ class LineScanner:
 
     def _before(self, number: int, line: str) -> Iterator[Piece]:
         """A line before the first turn: a title, a date; more than a few are turns that nobody could read."""
-        if self._form == "meet" and _MEET_START.fullmatch(line):
+        if self._form == "meet" and _MEET_START.fullmatch(line[:LONGEST]):
             self._awaits_start = False
         if len(self._tally.heading) < MAX_HEADING or self._awaits_start:
             self._tally.structure += 1

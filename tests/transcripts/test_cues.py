@@ -152,6 +152,12 @@ class TestNamesInCues:
 
 
 class TestLimits:
+    @pytest.mark.parametrize("line", ["<v " * 60_000, "1:" * 90_000, "[1" + " 1" * 90_000, "A" + " " * 180_000 + "1:1"])
+    @pytest.mark.parametrize("before", [VTT + ONE, "Ann: Hi\nBo: Yo\n", "Ann  0:01\nHi\n\n"])
+    def test_a_hostile_line_takes_no_time(self, tmp_path: Path, before: str, line: str) -> None:
+        # A rule that looked at it again and again would take minutes.
+        assert said(tmp_path, f"{before}{line}\n")
+
     def test_a_line_without_end(self, vtt: Path) -> None:
         vtt.write_text(f"{VTT}00:01.000 --> 00:02.000\n" + "x" * 1_100_000)
         with pytest.raises(InputError, match="a line of more than"):
