@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 LIVE = ["mark_errors", "own_template", "rate_model_outputs"]
 ALONE = ["merge_files"]
 NOT_PROGRAMS = ["example_server"]
-ELSEWHERE = ["demo"]  # `make demo`; it starts a server of its own
+ELSEWHERE = ["demo", "distilabel_pipeline"]  # `make demo`; tests/interop/test_distilabel_live.py
 
 
 def test_each_one_is_tried() -> None:

@@ -16,6 +16,7 @@ from bridge.cli import (
     campaign,
     check_rows,
     curate,
+    distilabel,
     export,
     files,
     generate,
@@ -53,7 +54,7 @@ def main() -> None:
 _ORDER = (
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
     *("adjudicate", "export", "check-rows", "audit", "release", "doctor", "templates"),
-    *("transcripts", "generate", "judge", "route"),
+    *("transcripts", "generate", "distilabel", "judge", "route"),
     *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 )
@@ -61,7 +62,7 @@ _COMMANDS = {
     command.name: command
     for part in (
         *(campaign, health, files, export, agreement, adjudicate, check_rows, release),
-        *(transcripts, generate, judge, route, assess, curate, select, adopt, migrate, serve),
+        *(transcripts, generate, distilabel, judge, route, assess, curate, select, adopt, migrate, serve),
     )
     for command in part.COMMANDS
 }

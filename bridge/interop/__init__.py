@@ -6,7 +6,9 @@ gives a :class:`~bridge.reading.RecordReader`: the good records, and a reason fo
 """
 
 from bridge.interop.argilla import argilla_settings, from_argilla_records, to_argilla_records
-from bridge.interop.distilabel import from_distilabel, to_distilabel
+from bridge.interop.distilabel import from_distilabel
+from bridge.interop.distilabel_rows import to_distilabel
+from bridge.interop.distiset import read_distilabel
 from bridge.interop.label_studio import from_label_studio_tasks, label_studio_config, to_label_studio_tasks
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "from_distilabel",
     "from_label_studio_tasks",
     "label_studio_config",
+    "read_distilabel",
     "to_argilla_records",
     "to_distilabel",
     "to_label_studio_tasks",

@@ -57,7 +57,7 @@ def answer(folder: Path, rating: Any, person: str = "ann@example.org") -> None:
 COMMANDS = [
     *("init", "plan", "push", "status", "pull", "annotations", "check", "merge", "agreement"),
     *("adjudicate", "export", "check-rows", "audit", "release", "doctor", "templates"),
-    *("generate", "judge", "route"),
+    *("transcripts", "generate", "distilabel", "judge", "route"),
     *("assess", "clean", "pii", "dedup", "decontaminate", "balance", "sample", "licences"),
     *("adopt", "migrate", "serve"),
 ]

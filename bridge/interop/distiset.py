@@ -1,0 +1,145 @@
+"""What distilabel leaves on the disk: a Distiset that was saved, its Parquet files, or a file of rows.
+
+``Distiset.save_to_disk`` makes a folder with one dataset for each last step of the pipeline, and beside them
+``distiset_configs`` and ``artifacts``, which hold no rows. What a hub gives back, and distilabel's own cache, are
+folders with Parquet files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from bridge.errors import InputError
+from bridge.files import Reject, Row
+from bridge.interop.distilabel import DistilabelReader
+from bridge.rows import Rows, read_rows
+from bridge.templates import TaskTemplate
+
+_BESIDE = ("distiset_configs", "artifacts")
+
+
+def read_distilabel(
+    path: str | Path,
+    template: TaskTemplate,
+    *,
+    subset: str = "",
+    id_column: str | None = None,
+    ratings: Sequence[str] = (),
+    trust: bool = False,
+) -> DistilabelReader:
+    """The records of what a distilabel pipeline left on the disk.
+
+    Args:
+        path: a Distiset's folder, a dataset's, a folder of Parquet files, or a file (Parquet, JSONL, JSON, CSV).
+        template: what the records must fit.
+        subset: which dataset of a Distiset; it is named like the step that made it.
+        id_column: as in :func:`bridge.interop.from_distilabel`; so are ``ratings`` and ``trust``.
+
+    Raises:
+        InputError: it cannot be read, or holds several datasets.
+        UsageError: the template has no field for a generation, or no such rating question; or pyarrow is not there.
+
+    >>> import tempfile
+    >>> from bridge.templates import load_template
+    >>> path = Path(tempfile.mkdtemp(), "rows.jsonl")
+    >>> _ = path.write_text('{"instruction": "2 + 2?", "generation": "4", "model_name": "small"}')
+    >>> [record.fields["response"] for record in read_distilabel(path, load_template("rating"))]
+    ['4']
+    """
+    rows = distilabel_rows(path, subset)
+    return DistilabelReader(rows, template, id_column=id_column, ratings=ratings, trust=trust)
+
+
+def distilabel_rows(path: str | Path, subset: str = "") -> Rows:
+    """The rows of a Distiset's dataset, of Parquet files, or of a file.
+
+    Raises:
+        InputError: it cannot be read, or holds several datasets and none is named.
+    """
+    path = Path(path)
+    if path.is_file() or not path.exists():
+        return read_rows(path)
+    if subset:
+        if not _has_rows(path / subset):
+            raise InputError(f"{path}: no dataset {subset!r:.60}", remedy=f"it has {_named(_subsets(path))}")
+        path = path / subset
+    elif not _has_rows(path):
+        subsets = _subsets(path)
+        if len(subsets) != 1:
+            raise InputError(
+                f"{path}: {'several datasets' if subsets else 'no dataset'} in this folder",
+                remedy=f"name one: {_named(subsets)}" if subsets else "give the folder of a Distiset that was saved",
+            )
+        path = subsets[0]
+    files = sorted(path.glob("*.parquet"))
+    return _chained(path, files) if files else read_rows(path)
+
+
+def _has_rows(folder: Path) -> bool:
+    marks = ("dataset_dict.json", "state.json")
+    return any((folder / mark).is_file() for mark in marks) or any(folder.glob("*.parquet"))
+
+
+def _subsets(folder: Path) -> list[Path]:
+    return [one for one in sorted(folder.iterdir()) if one.is_dir() and one.name not in _BESIDE and _has_rows(one)]
+
+
+def _named(subsets: Iterable[Path]) -> str:
+    return ", ".join(one.name for one in subsets) or "none"
+
+
+def _chained(folder: Path, files: Sequence[Path]) -> Rows:
+    opened = [read_rows(file) for file in files]
+
+    def rows() -> Iterator[Row]:
+        number = 0
+        for one in opened:
+            for _, row in one:
+                number += 1
+                yield number, row
+
+    foreign = {name: kind for one in opened for name, kind in one.foreign.items()}
+    return Rows(folder, "parquet", opened[0].columns, rows(), foreign)
+
+
+def dead_letters(rows: Iterable[Row], rejects: Iterable[Reject]) -> Iterator[dict[str, Any]]:
+    """Lines of a dead-letter file: why a row, or one of its generations, became no record, and the row itself.
+
+    Args:
+        rows: the same rows again.
+        rejects: those of the reader, once it was read.
+
+    >>> reject = Reject(2, "generation: None", "run the step again")
+    >>> list(dead_letters([(1, {"generation": "4"}), (2, {"generation": None})], [reject]))
+    [{'line': 2, 'reason': 'generation: None', 'remedy': 'run the step again', 'row': {'generation': None}}]
+    """
+    waiting = sorted(rejects, key=lambda reject: reject.line)
+    at = 0
+    for number, row in rows:
+        if at == len(waiting):
+            return
+        while at < len(waiting) and waiting[at].line == number:
+            shown = {} if isinstance(row, Reject) else {"row": _plain(row)}
+            yield {**waiting[at].to_dict(), **shown}
+            at += 1
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(_plain(name)): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    return repr(value)
