@@ -51,7 +51,7 @@ TRL: Mapping[Kind, frozenset[str]] = {
 
 # Axolotl looks for an answer in the text of a dialogue of its own, and would find `a` in `<|im_start|>`. Without a type
 # and unprepared, the rows go to the trainers of TRL as they are, which put them into the chat template whole.
-_DPO = Setting({"rl": "dpo", "skip_prepare_dataset": True}, {}, "are cut")
+_DPO = Setting({"rl": "dpo", "skip_prepare_dataset": True}, {}, "are cut, or left out")
 _REWARD = {"reward_model": True, "pad_to_sequence_len": False}
 _TRL_REWARD = Setting({**_REWARD, "skip_prepare_dataset": True}, {}, "are left out")
 _KTO = {"rl": "kto", "remove_unused_columns": False}
@@ -94,7 +94,7 @@ AXOLOTL: Mapping[tuple[Kind, str], Setting] = {
             }
         },
     ),
-    ("kto", "conversational"): Setting({**_KTO, "skip_prepare_dataset": True}, {}, "are cut"),
+    ("kto", "conversational"): Setting({**_KTO, "skip_prepare_dataset": True}, {}, "are cut, or left out"),
     ("kto", "plain"): Setting(
         _KTO,
         {
@@ -112,7 +112,7 @@ AXOLOTL: Mapping[tuple[Kind, str], Setting] = {
     ("reward", "plain"): _TRL_REWARD,
     # Where a row has no system message, it would add an empty one.
     ("reward", "axolotl"): Setting(
-        _REWARD, {"type": "bradley_terry.chat_template", "drop_system_message": True}, "are left out"
+        _REWARD, {"type": "bradley_terry.chat_template", "drop_system_message": True}, "are cut"
     ),
 }
 
