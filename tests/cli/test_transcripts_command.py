@@ -106,11 +106,13 @@ class TestFromTranscriptsToPeople:
             assert made.code == 0
             assert run("push", "-C", template, "--json").json["sent"] == count
 
-    def test_no_endpoint_is_a_clear_error_and_leaves_no_files(self) -> None:
+    def test_a_model_that_is_not_there_is_a_clear_error_and_leaves_no_files(self) -> None:
         run("transcripts", "read", "zoom.vtt", "--out", "meetings.jsonl")
-        url = "http://127.0.0.1:9/v1"
-        result = run("transcripts", "tasks", "meetings.jsonl", "--model", "small", "--url", url, "--out", "t")
+        with ModelServer(models=["large"]) as server:
+            flags = ("--model", "small", "--url", server.url, "--out", "t")
+            result = run("transcripts", "tasks", "meetings.jsonl", *flags)
         assert result.code == 1
+        assert "small" in result.err
         assert not Path("t", "summary_review.jsonl").exists()
 
     @pytest.mark.parametrize(
