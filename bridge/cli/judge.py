@@ -53,7 +53,7 @@ def judge(files: Sequence[str], reports: bool, folder: str | None, annotations: 
     """Let models score records by a rubric; say how good they are at it.
 
     A score becomes a suggestion, with the judge as its agent; what cannot be read is no score. The key of the endpoint
-    is in ANNOBRIDGE_MODEL_KEY or OPENAI_API_KEY.
+    is in ANNOBRIDGE_MODEL_KEY, or in the key file.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import httpx2
 
 KEY_VARIABLE = "ANNOBRIDGE_MODEL_KEY"
-OTHER_KEY_VARIABLE = "OPENAI_API_KEY"
+OPENAI, OPENAI_KEY_VARIABLE = "https://api.openai.com:443", "OPENAI_API_KEY"
 
 TIMEOUT_S = 600.0
 """For one reply. A long answer of a slow model takes minutes, and an abandoned request is paid for all the same."""
@@ -40,17 +40,19 @@ def model_key(url: str) -> Secret | None:
     """The key for an endpoint.
 
     It comes from the environment variable ``ANNOBRIDGE_MODEL_KEY``, else from the key file by the endpoint's origin,
-    else from ``OPENAI_API_KEY``. Endpoints on this machine may do without: then it is None.
+    else, for OpenAI's own origin and no other, from ``OPENAI_API_KEY``. Endpoints on this machine may do without: then
+    it is None.
 
     Raises:
         ConfigError: there is none, it cannot be a key, or the key file is open to others.
     """
-    key = environment_key(KEY_VARIABLE) or saved_key(url) or environment_key(OTHER_KEY_VARIABLE)
     where = origin(url)
+    key = environment_key(KEY_VARIABLE) or saved_key(url)
+    if key is None and where == OPENAI:
+        key = environment_key(OPENAI_KEY_VARIABLE)
     if key is None and urlsplit(where).hostname not in _LOCAL:
         raise ConfigError(
-            f"there is no key for {where}: neither {KEY_VARIABLE} nor {OTHER_KEY_VARIABLE} is set, "
-            f"and {key_file()} has none",
+            f"there is no key for {where}: {KEY_VARIABLE} is not set, and {key_file()} has none",
             remedy=f'set {KEY_VARIABLE}, or add "{where}": "YOUR KEY" to that file (mode 0600)',
         )
     return key

@@ -14,6 +14,7 @@ from bridge.errors import BridgeError, ConfigError, EndpointError, UsageError
 from bridge.keys import Secret, save_key
 from bridge.models.capabilities import Capabilities
 from bridge.models.client import ModelClient
+from bridge.models.endpoint import model_key
 from bridge.models.journal import Journal
 from bridge.models.replies import Choice, Reply, Usage
 from bridge.models.requests import ChatRequest
@@ -332,7 +333,9 @@ class TestClearErrors:
             )
 
     def test_no_key_for_another_machine(self) -> None:
-        with pytest.raises(ConfigError, match=r"there is no key for https://models\.example:443: neither ANNOBRIDGE"):
+        with pytest.raises(
+            ConfigError, match=r"there is no key for https://models\.example:443: ANNOBRIDGE_MODEL_KEY is not set"
+        ):
             ModelClient("https://models.example/v1", "m")
 
     @pytest.mark.parametrize("concurrency", [0, -1, 257])
@@ -393,10 +396,13 @@ class TestSecrets:
             monkeypatch.setenv("OPENAI_API_KEY", "other")
             assert ask(server, [request()])[0].problem is None
 
-    def test_then_the_usual_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with ModelServer(key="other") as server:
-            monkeypatch.setenv("OPENAI_API_KEY", "other")
-            assert ask(server, [request()])[0].problem is None
+    def test_the_key_of_openai_goes_to_openai_and_to_nobody_else(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "other")
+        key = model_key("https://api.openai.com/v1")
+        assert (key and key.reveal(), model_key("http://127.0.0.1:8080/v1")) == ("other", None)
+        for elsewhere in ("https://api.openai.com.example/v1", "https://api.openai.com:8443/v1"):
+            with pytest.raises(ConfigError, match="there is no key"):
+                model_key(elsewhere)
 
     def test_organisations_of_the_environment_are_told_to_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPENAI_ORG_ID", "org-private")
