@@ -13,6 +13,7 @@ from bridge.errors import BudgetSpent
 from bridge.files import line_writer
 from bridge.judging.rubric import Rubric
 from bridge.judging.run import Tally, judge
+from bridge.merging.doubt import Doubt
 from bridge.models.budget import Budget
 from bridge.models.client import ModelClient
 from bridge.models.journal import Journal
@@ -95,4 +96,8 @@ async def _judge(
                 if not written:
                     raise
                 stopped = error.reason
+            for client in clients:
+                for told in client.capabilities.done_without():
+                    means = f"{client.model}: {told}"
+                    tally.warnings.append(Doubt("done_without", means, "another endpoint or server may support it"))
     return tally, stopped

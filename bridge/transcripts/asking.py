@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.generating.result import Generated
+from bridge.generating.result import Caution, Generated
 from bridge.models.budget import Budget
 from bridge.models.client import ModelClient
 from bridge.models.journal import Journal
@@ -81,5 +81,7 @@ async def _make(
     with Journal(journal, prices=prices, budget=model.budget) as book:
         async with ModelClient(model.url, model.name, journal=book, allow_http=model.allow_http) as client:
             result = await Tasks(plan, client, tick).to_folder(rows, folder)
+            for told in client.capabilities.done_without():
+                result.cautions.append(Caution(f"{model.name}: {told}", "another endpoint or server may support it"))
         result.spent = book.account.spent
     return result

@@ -80,6 +80,13 @@ class TestRead:
 
 
 class TestFromTranscriptsToPeople:
+    def test_what_the_model_cannot_do_is_a_warning(self) -> None:
+        assert run("transcripts", "read", "zoom.vtt", "--out", "meetings.jsonl").code == 0
+        with ModelServer(lambda asked: f"{asked.text[-40:]} {len(asked.text)}", can=()) as server:
+            result = run("transcripts", "tasks", "meetings.jsonl", "--model", "small", "--url", server.url, "--json")
+        told = "small: n is not supported: choices are asked for one by one, and each pays for the prompt again"
+        assert told in [warning["means"] for warning in result.json["warnings"]]
+
     def test_read_tasks_and_push(self) -> None:
         def answer(asked: Asked) -> list[str]:
             if "has some questions" in asked.text:

@@ -61,6 +61,13 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def test_what_a_judge_cannot_do_is_a_warning(folder: Path, server: ModelServer) -> None:
+    done = judge(server, "--json")
+    assert [warning["means"] for warning in done.json["warnings"] if warning["kind"] == "done_without"] == [
+        "small: logprobs is not supported: answers come without probabilities"
+    ]
+
+
 def test_what_was_judged_is_pushed_routed_and_reported(folder: Path, server: ModelServer) -> None:
     assert judge(server).code == 0
     judged = lines(folder / "judged.jsonl")
