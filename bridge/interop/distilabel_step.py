@@ -4,9 +4,16 @@
 
 from typing import Any, Literal
 
-from distilabel.steps import GlobalStep, StepInput
-
+from bridge.errors import UsageError
 from bridge.interop.distilabel_push import DEAD, push_rows
+
+try:
+    from distilabel.steps import GlobalStep, StepInput
+except ImportError:
+    raise UsageError(
+        "a step for distilabel's pipelines: distilabel is not installed, or not all that it needs",
+        remedy="pip install distilabel requests; to read what it wrote nothing is needed: annobridge distilabel --help",
+    ) from None
 
 
 class PushToAnnotators(GlobalStep):  # type: ignore[misc]  # distilabel may not be there

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -40,72 +38,60 @@ def answer(asked: Asked) -> Said:
     return f"{task.split()[0]}: {transcript.splitlines()[-1]}"
 
 
-@dataclass
-class Runs:
-    """What two runs left behind."""
-
-    folder: Path
-    said: list[str]
-    asked: list[int]
-    there: list[list[str]]
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    folder, home = tmp_path_factory.mktemp("meetings"), tmp_path_factory.mktemp("home")
+def run(folder: Path, home: Path, url: str, *more: str) -> str:
+    """What the example prints, in an environment and with a home of its own."""
     python = distilabel_environment.install(print)
-    found = Runs(folder, [], [], [])
+    command = [str(python), "-W", "ignore", str(ROOT / "examples" / "distilabel_pipeline.py")]
+    done = subprocess.run(
+        [*command, "--url", url, "--model", "stub", "--campaign", str(folder), *more],
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HOME": str(home)},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{done.stdout[-5000:]}\n{done.stderr[-5000:]}"
+    return done.stdout
+
+
+def test_two_runs_of_the_example(tmp_path: Path) -> None:
+    """One test, because the runs are what takes time."""
+    folder, home, distiset = tmp_path / "meetings", tmp_path / "home", tmp_path / "distiset"
+    home.mkdir()
     with ModelServer(answer) as server:
-        command = [str(python), "-W", "ignore", str(ROOT / "examples" / "distilabel_pipeline.py")]
-        command += ["--url", server.url, "--model", "stub", "--campaign", str(folder)]
-        for more in (["--save", str(folder / "distiset")], []):
-            done = subprocess.run(
-                [*command, *more],
-                env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HOME": str(home)},
-                cwd=home,
-                capture_output=True,
-                text=True,
-                stdin=subprocess.DEVNULL,
-                timeout=300,
-            )
-            assert done.returncode == 0, f"{done.stdout[-5000:]}\n{done.stderr[-5000:]}"
-            found.said.append(done.stdout)
-            found.asked.append(len(server.asked))
-            found.there.append(keys_there(folder))
-        yield found
+        first = run(folder, home, server.url, "--save", str(distiset))
+        asked, there = len(server.asked), keys_there(folder)
+        again = run(folder, home, server.url)
+        assert len(server.asked) == asked == 3 * (3 + 1), "three tasks and a judge; the second run asks no model"
+
+    assert keys_there(folder) == there == ["bakery", "choir"], "the second run adds nothing"
+    assert "bakery: bakery\n" in first
+    assert "bakery: bakery\n" in again
+    people_get_what_was_made_with_the_judges_ratings(folder)
+    a_refused_answer_costs_one_row_which_is_a_dead_letter(folder, first)
+    the_distiset_on_the_disk_has_the_same_records(folder, distiset)
 
 
-def test_every_task_is_asked_and_the_judge(runs: Runs) -> None:
-    assert runs.asked[0] == 3 * (3 + 1)
-
-
-def test_people_get_what_was_made_with_the_judges_ratings(runs: Runs) -> None:
-    assert runs.there[0] == ["bakery", "choir"]
-    first = next(row for _, row in read_lines(runs.folder / "records.jsonl") if not isinstance(row, Reject))
-    assert first["fields"]["action_items"] == "List: Ann: Then only rye."
-    assert [(s["question"], s["value"], s["agent"]) for s in first["suggestions"]] == [
+def people_get_what_was_made_with_the_judges_ratings(folder: Path) -> None:
+    record = next(row for _, row in read_lines(folder / "records.jsonl") if not isinstance(row, Reject))
+    assert record["fields"]["action_items"] == "List: Ann: Then only rye."
+    assert [(s["question"], s["value"], s["agent"]) for s in record["suggestions"]] == [
         (question, rating, "stub") for question, rating in zip(RATINGS, (4, 5, 2), strict=True)
     ]
-    assert first["metadata"]["rationales"]["follow_up_rating"] == {"rationale": "Not said there."}
-    assert first["metadata"]["test_only"] is True
+    assert record["metadata"]["rationales"]["follow_up_rating"] == {"rationale": "Not said there."}
+    assert record["metadata"]["test_only"] is True
 
 
-def test_a_refused_answer_costs_one_row_which_is_a_dead_letter(runs: Runs) -> None:
-    assert "ferry: generation 1: None, because the model's call failed" in runs.said[0]
-    ((_, line),) = read_lines(runs.folder / "out" / "distilabel-rejects.jsonl")
+def a_refused_answer_costs_one_row_which_is_a_dead_letter(folder: Path, said: str) -> None:
+    assert "ferry: generation 1: None, because the model's call failed\n" in said
+    ((_, line),) = read_lines(folder / "out" / "distilabel-rejects.jsonl")
     assert not isinstance(line, Reject)
     assert (line["key"], line["row"]["summary"]) == ("ferry", None)
 
 
-def test_a_second_run_asks_no_model_and_adds_nothing(runs: Runs) -> None:
-    assert runs.asked[1] == runs.asked[0]
-    assert runs.there[1] == runs.there[0]
-    assert "bakery: bakery" in runs.said[1]
-
-
-def test_the_distiset_on_the_disk_has_the_same_records(runs: Runs) -> None:
-    template = load_template(runs.folder / "meeting.yaml")
-    reader = read_distilabel(runs.folder / "distiset", template, id_column="id", ratings=RATINGS)
-    pushed = [row for _, row in read_lines(runs.folder / "records.jsonl")]
-    assert [record.to_dict() for record in reader] == pushed
+def the_distiset_on_the_disk_has_the_same_records(folder: Path, distiset: Path) -> None:
+    template = load_template(folder / "meeting.yaml")
+    reader = read_distilabel(distiset, template, id_column="id", ratings=RATINGS)
+    assert [record.to_dict() for record in reader] == [row for _, row in read_lines(folder / "records.jsonl")]
     assert [reject.key for reject in reader.rejects] == ["ferry"]

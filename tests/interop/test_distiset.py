@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from datetime import date
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, DatasetDict
 
-from bridge.errors import InputError
+from bridge.errors import InputError, UsageError
 from bridge.files import Reject, read_lines
 from bridge.interop import read_distilabel
 from bridge.interop.distiset import dead_letters, distilabel_rows
@@ -116,6 +117,11 @@ class TestDeadLetters:
     def test_a_row_that_cannot_be_read_has_only_its_reason(self) -> None:
         reject = Reject(1, "not JSON", "mend it")
         assert list(dead_letters([(1, reject)], [reject])) == [reject.to_dict()]
+
+
+def test_the_step_says_what_it_needs() -> None:
+    with pytest.raises(UsageError, match="distilabel is not installed"):
+        importlib.import_module("bridge.interop.distilabel_step")
 
 
 class TestCommand:
