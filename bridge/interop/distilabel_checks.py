@@ -30,7 +30,7 @@ from bridge.interop.distilabel_calls import (
     plain,
     texts_in,
 )
-from bridge.interop.shifts import OFFSETS, shifts, words
+from bridge.interop.shifts import OFFSETS, Shift, shifts, words
 
 EMPTIED = "None, because one failed call empties the batch that it belongs to"
 
@@ -50,7 +50,7 @@ class Finding:
     """Rows, one after the other, with which the same went wrong.
 
     Args:
-        kind: ``none`` (nothing is there) or ``shifted`` (it belongs to other rows).
+        kind: ``none`` (nothing is there), ``shifted`` (it belongs to other rows) or ``suspect`` (it may).
         column: where.
         first: number of the first of these rows, from 1.
         last: number of the last.
@@ -177,15 +177,18 @@ class Window:
         given = [words(" ".join(given_texts(row, self.shape))) if row is not None else set() for _, row in self.rows]
         for column in self.shape.made:
             made = [words(" ".join(texts_in(row.get(column)))) if row is not None else set() for _, row in self.rows]
-            for first, last, *offsets in shifts(list(zip(given, made, strict=True))):
-                self._moved(column, first, last, offsets)
+            for shift in shifts(list(zip(given, made, strict=True))):
+                self._moved(column, shift)
 
-    def _moved(self, column: str, first: int, last: int, offsets: Sequence[int]) -> None:
-        distances = sorted({abs(offset) for offset in offsets})
+    def _moved(self, column: str, shift: Shift) -> None:
+        first, last, distances = shift.first, shift.last, sorted({abs(shift.near), abs(shift.far)})
         many = " to ".join(f"{distance}" for distance in distances)
-        where = "further on" if offsets[0] > 0 else "before"
+        where = "further on" if shift.near > 0 else "before"
         reason = f"the answers have the words of the prompts {many} row{'s' if distances != [1] else ''} {where}"
         start, end = self.rows[first][0], self.rows[last][0]
+        if not shift.sure:
+            self.findings.append(Finding("suspect", column, start, end, f"{reason}; too few rows to be sure"))
+            return
         self.findings.append(Finding("shifted", column, start, end, reason))
         for number, row in self.rows[first : last + 1]:
             if row is not None:

@@ -6,12 +6,16 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 OFFSETS = 32
 """How many rows away an answer is looked for."""
 
 RUN = 5
 """How many rows, one after the other, must have their neighbours' answers before that is believed of words alone."""
+
+FEW = 3
+"""From so many on they are named, though not believed."""
 
 DRIFT = 7
 """How many where the distance grows: where each prompt had two answers, it grows by one with every second row."""
@@ -37,9 +41,19 @@ def words(text: str) -> set[str]:
     return found
 
 
-def shifts(rows: Sequence[tuple[Collection[str], Collection[str]]]) -> list[tuple[int, int, int, int]]:
-    """Stretches of rows whose answers have the words of prompts some rows away: first, last, and how far away
-    the prompts of these two are.
+class Shift(NamedTuple):
+    """Rows with the answers of others: the first and the last, how far away their prompts are, and whether these are
+    enough rows to believe it."""
+
+    first: int
+    last: int
+    near: int
+    far: int
+    sure: bool
+
+
+def shifts(rows: Sequence[tuple[Collection[str], Collection[str]]]) -> list[Shift]:
+    """Stretches of rows whose answers have the words of prompts some rows away.
 
     Only rare words count. A row speaks for the one offset at which it finds most, and for none where several find as
     many; so rows that are alike never speak. That :data:`RUN` of them, with none between that speaks for itself, agree
@@ -48,7 +62,7 @@ def shifts(rows: Sequence[tuple[Collection[str], Collection[str]]]) -> list[tupl
     >>> prompts = [words(f"Describe city {name}") for name in ("Oslo", "Rome", "Lima", "Kyiv", "Bonn", "Cork", "Nice")]
     >>> answers = [*prompts[:1], *prompts[2:], prompts[0]]
     >>> shifts(list(zip(prompts, answers)))
-    [(1, 5, 1, 1)]
+    [Shift(first=1, last=5, near=1, far=1, sure=True)]
     """
     places: dict[str, list[int]] = defaultdict(list)
     for index, (given, _) in enumerate(rows):
@@ -72,7 +86,7 @@ def shifts(rows: Sequence[tuple[Collection[str], Collection[str]]]) -> list[tupl
     return list(_stretches(votes, [not made for _, made in rows]))
 
 
-def _stretches(votes: Sequence[tuple[int, int] | None], silent: Sequence[bool]) -> Iterator[tuple[int, int, int, int]]:
+def _stretches(votes: Sequence[tuple[int, int] | None], silent: Sequence[bool]) -> Iterator[Shift]:
     speaking = [(index, vote[0]) for index, vote in enumerate(votes) if vote is not None]
     start = 0
     while start < len(speaking):
@@ -88,8 +102,13 @@ def _stretches(votes: Sequence[tuple[int, int] | None], silent: Sequence[bool]) 
             reach = last - first + 1
             before = max((i + 1 for i in range(before, first) if silent[i]), default=before)
             after = min((i - 1 for i in range(last + 1, after + 1) if silent[i]), default=after)
-            yield max(before, first - reach), min(after, last + reach), speaking[start][1], speaking[end][1]
+            begin, finish = max(before, first - reach), min(after, last + reach)
+            yield Shift(begin, finish, speaking[start][1], speaking[end][1], sure=True)
             start = end + 1
+        elif speaking[start][1] and constant - start + 1 >= FEW:
+            offset = speaking[start][1]
+            yield Shift(speaking[start][0], speaking[constant][0], offset, offset, sure=False)
+            start = constant + 1
         else:
             start += 1
 

@@ -271,11 +271,16 @@ class TestWordsAlone:
     def test_whoever_knows_better_takes_them(self) -> None:
         assert len(list(from_distilabel(self.moved(3), RATING, trust=True))) == 19
 
-    def test_fewer_than_a_run_are_not_believed(self) -> None:
+    def test_fewer_than_a_run_are_named_and_not_believed(self) -> None:
         rows = [row(p) for p in PLACES]
         for number in range(RUN - 1):
             rows[number]["generation"] = said(PLACES[number + 1])
-        assert rejected(rows)[0] == 20
+        kept, _, findings = rejected(rows)
+        assert kept == 20
+        assert findings == [
+            "rows 1 to 4: generation: the answers have the words of the prompts 1 row further on; "
+            "too few rows to be sure"
+        ]
 
     @pytest.mark.parametrize(
         "answer",
