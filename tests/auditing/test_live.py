@@ -1,23 +1,28 @@
-"""An audit on a live Label Studio: rows go out, somebody checks them, and the card says what was found."""
+"""An audit on both real servers: rows go out, somebody checks them, and the card says what was found."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bridge.campaign import Campaign
-from bridge.servers.local_label_studio import LocalLabelStudio
 from tests.faults.sites import KEY_ENV, Site, project_of, rows
 
+pytestmark = pytest.mark.live
 
-@pytest.mark.live
-def test_rows_are_checked_on_label_studio_and_released(
-    label_studio: LocalLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = Site("label-studio", label_studio)
-    monkeypatch.setenv(KEY_ENV, site.key.reveal())
+
+@pytest.fixture(params=["label-studio", "argilla"])
+def site(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    made = Site(request.param, request.getfixturevalue(request.param.replace("-", "_")))
+    monkeypatch.setenv(KEY_ENV, made.key.reveal())
+    yield made
+    made.close()
+
+
+def test_rows_are_checked_by_somebody_and_released(site: Site, tmp_path: Path) -> None:
     folder = site.folder(tmp_path / "campaign", rows(3), template="review")
     Campaign(folder).push()
     person = site.person("audit-ann")
@@ -45,4 +50,3 @@ def test_rows_are_checked_on_label_studio_and_released(
     assert (rate.checked, rate.wrong, rate.problems) == (3, 1, {"wrong_answer": 1})
     result = Campaign(folder).release("v1", ["dpo"])
     assert "| dpo | 3 | 3 | 3 | 1 | 33.3% | 0.8% to 90.6% |" in (result.folder / "README.md").read_text()
-    site.close()
