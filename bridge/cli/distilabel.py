@@ -38,10 +38,10 @@ def distilabel(
     out: str,
     as_json: bool,
 ) -> None:
-    """Make records of what a distilabel pipeline left: a saved Distiset, Parquet or JSON Lines.
+    """Make records of what a distilabel pipeline left.
 
-    Rows that one failed call emptied, and rows that have other rows' answers, become no records: they go to the file
-    of rejects, each with its reason.
+    That is a saved Distiset, Parquet or JSON Lines. Rows that one failed call emptied, and rows that have other rows'
+    answers, become no records: they go to the file of rejects, each with its reason.
 
     \b
     Examples:

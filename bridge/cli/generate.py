@@ -58,10 +58,11 @@ MAKES = click.Choice(["instructions", "candidates", "rewrite", "augment"])
 )
 @json_option
 def generate(settings: str | None, out: str, rejected: str | None, journal: str | None, **given: Any) -> None:
-    """Let models write records: new instructions, candidates, rewritten answers, variants.
+    """Let models write records.
 
-    SETTINGS says what; by default generate.yaml, if it is there. Flags win over it. A run that ended early goes on
-    where it was when it is started again: what was answered is in the journal.
+    New instructions with answers, candidates for people to compare, rewritten answers, variants of rare rows. SETTINGS
+    says what; by default generate.yaml, if it is there. Flags win over it. A run that ended early goes on where it was
+    when it is started again: what was answered is in the journal.
 
     \b
     Examples:

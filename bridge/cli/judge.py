@@ -50,10 +50,10 @@ if TYPE_CHECKING:
 @click.option("--annotations", type=click.Path(), help="annotations.jsonl with the answers, in the stead of -C.")
 @json_option
 def judge(files: Sequence[str], reports: bool, folder: str | None, annotations: str | None, **given: Any) -> None:
-    """Let models score records by a rubric; say how good they are at it.
+    """Let models score records; say how good they are.
 
-    A score becomes a suggestion, with the judge as its agent; what cannot be read is no score. The key of the endpoint
-    is in ANNOBRIDGE_MODEL_KEY, or in the key file.
+    They go by a rubric. A score becomes a suggestion, with the judge as its agent; what cannot be read is no score.
+    The key of the endpoint is in ANNOBRIDGE_MODEL_KEY, or in the key file.
 
     \b
     Examples:

@@ -45,10 +45,11 @@ def release(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Make a release: a folder with rows, card and manifest, whole or not at all, that is never changed.
+    """Make a release: a folder that is never changed.
 
-    It has every format as JSON Lines and Parquet, a card that loads with `datasets`, Croissant, hashes of all files,
-    and what became of each row since the release before. With --dvc or --hub alone, name a release that is there.
+    It appears whole or not at all. It has every format as JSON Lines and Parquet, a card that loads with `datasets`,
+    Croissant, hashes of all files, and what became of each row since the release before. With --dvc or --hub alone,
+    name a release that is there.
 
     \b
     Example:
@@ -114,10 +115,11 @@ def rate_lines(rates: Iterable[AuditRate]) -> list[str]:
 @click.option("--report", "reports", is_flag=True, help="Say what people found so far.")
 @campaign_options
 def audit(share: float, seed: int, reports: bool, folder: str, as_json: bool, **flags: Any) -> None:
-    """Draw rows of the exported training sets by lot, for people to check whether they are right.
+    """Have people check some of the exported rows.
 
-    They become a campaign of its own in the folder audit/, which is pushed and pulled like any other. --report says
-    how many rows are wrong, with an exact interval; the card of a release says it too.
+    Rows are drawn by lot for people to say whether they are right. They become a campaign of its own in the folder
+    audit/, which is pushed and pulled like any other. --report says how many rows are wrong, with an exact interval;
+    the card of a release says it too.
 
     \b
     Example:

@@ -42,11 +42,12 @@ if TYPE_CHECKING:
 @click.option("--template", metavar="NAME", help="Template of the records, beside --annotations.")
 @json_option
 def route(files: Sequence[str], reports: bool, as_json: bool, **given: Any) -> None:
-    """Decide which judged records people see: the doubtful ones, and an audit by lot.
+    """Decide which judged records people see.
 
-    Doubtful is what a judge contradicts itself on, what judges disagree on, what has no score or a narrow one, what a
-    rule finds fault with, and what there is little of. The audit is drawn of all records before any of this is looked
-    at. With which chance each record was selected stands in its metadata.
+    These are the doubtful ones, and an audit by lot. Doubtful is what a judge contradicts itself on, what judges
+    disagree on, what has no score or a narrow one, what a rule finds fault with, and what there is little of. The
+    audit is drawn of all records before any of this is looked at. With which chance each record was selected stands in
+    its metadata.
 
     \b
     Examples:

@@ -20,7 +20,7 @@ FILLERS = click.Choice(["none", "sounds", "asides"])
 
 @click.group()
 def transcripts() -> None:
-    """Read transcripts of meetings, and let a model write tasks about them.
+    """Make records, and tasks, of transcripts of meetings.
 
     \b
     From recordings to rows that people review:
