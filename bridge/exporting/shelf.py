@@ -13,6 +13,7 @@ half of it, and nobody can change what is read back.
 from __future__ import annotations
 
 import tempfile
+from abc import abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
@@ -68,8 +69,9 @@ class _Stored(Sequence[T]):
             raise IndexError(index)
         return self._at(index % len(self))
 
+    @abstractmethod
     def _at(self, index: int) -> T:
-        raise NotImplementedError
+        """The thing at a place, counted from 0."""
 
 
 class Shelf(_Stored[T]):

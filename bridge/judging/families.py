@@ -50,7 +50,7 @@ _WRITERS = ("model", "models", "model_name", "model_names", "response_model", "g
 def relatives(judges: Iterable[str], wrote: Iterable[str]) -> list[Doubt]:
     """A warning for each judge of a family that wrote what it judges.
 
-    >>> relatives(["gpt-4o"], ["gpt-4o-mini", "claude-sonnet-4"])[0].means
+    >>> relatives(["gpt-4o"], ["gpt-4o-mini", "mistral-large"])[0].means
     'the judge gpt-4o is of the family of gpt-4o-mini, which wrote what it judges'
     """
     families = {family(model): model for model in sorted(set(wrote), reverse=True)}

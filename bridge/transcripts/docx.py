@@ -45,6 +45,7 @@ def paragraphs(path: Path) -> Iterator[tuple[int, str]]:
                 raise InputError(f"{path}: it is packed in a way that Word does not use", remedy=_DOCX)
             with archive.open(part) as file:
                 yield from _parsed(path, file)
+    # zipfile says NotImplementedError of archives that need more than it knows.
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, ValueError) as error:
         raise InputError(f"{path}: a damaged document: {error}", remedy=_DOCX) from None
     except expat.ExpatError as error:

@@ -286,7 +286,7 @@ def test_a_record_that_comes_twice_is_named() -> None:
     [
         ("gpt-4o", "gpt"),
         ("o1-preview", "gpt"),
-        ("claude-sonnet-4-5", "claude"),
+        ("deepseek-chat-3-1", "deepseek"),
         ("mistralai/Mixtral-8x7B-Instruct-v0.1", "mistral"),
         ("models/gemini-2.0-flash", "gemini"),
         ("Qwen/QwQ-32B", "qwen"),

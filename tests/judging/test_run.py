@@ -238,7 +238,7 @@ def test_one_of_three_judges_that_contradicts_itself_does_not_make_a_conflict() 
 
 def test_a_judge_of_the_family_that_wrote_the_records_warns() -> None:
     tally = Tally()
-    judged([one(model="gpt-4o-mini")], GOOD, [model(said(4), "gpt-5"), model(said(4), "claude-x")], tally=tally)
+    judged([one(model="gpt-4o-mini")], GOOD, [model(said(4), "gpt-5"), model(said(4), "mistral-x")], tally=tally)
     assert [warning.means for warning in tally.warnings] == [
         "the judge gpt-5 is of the family of gpt-4o-mini, which wrote what it judges"
     ]
