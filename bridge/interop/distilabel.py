@@ -2,14 +2,14 @@
 
 Columns were observed on distilabel 1.5.3: ``instruction``, ``generation`` or ``generations``, ``ratings`` and
 ``rationales`` beside them in the same order, ``model_name`` (the judge's where there are ratings, else the
-generator's) and ``model_names`` or ``generation_models``. Anything may be None: a call that failed leaves None behind.
-What else can be wrong with rows is in :mod:`bridge.interop.distilabel_checks`.
+generator's) and ``model_names`` or ``generation_models``; what other tasks call them is in
+:mod:`bridge.interop.distilabel_columns`. Anything may be None: a call that failed leaves None behind. What else can be
+wrong with rows is in :mod:`bridge.interop.distilabel_checks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,18 +17,19 @@ from bridge.errors import ValueRejected
 from bridge.files import Reject, Row
 from bridge.interop.distilabel_calls import MADE, METADATA, Shape, about_calls
 from bridge.interop.distilabel_checks import EMPTIED, Finding, examined
+from bridge.interop.distilabel_columns import RANKS, common
+from bridge.interop.distilabel_generations import AGAIN, Generation, failed, generations
 from bridge.interop.distilabel_places import Places, places_of
 from bridge.metadata import wrote_stub
 from bridge.questions import LabelQuestion, RankingQuestion, RatingQuestion
 from bridge.reading import RecordReader
 from bridge.rows import Rows
 from bridge.templates import TaskTemplate
-from bridge.text import shown
 
 _COLUMNS = frozenset(
     (
         *("instruction", "system_prompt", "generation", "generations", "model_name", "model_names"),
-        *("generation_models", "ratings", "rationales", "types", "rationales-for-ratings", METADATA),
+        *("generation_models", "ratings", "rationales", "types", "rationales-for-ratings", METADATA, RANKS),
         *("bridge_key", "bridge_keys", "bridge_reason"),
     )
 )
@@ -62,7 +63,6 @@ class DistilabelReader(RecordReader):
         return self._seen[key][0]
 
 
-_AGAIN = "run the step again; distilabel keeps failures in its cache, so run it with use_cache=False"
 _APART = "run the pipeline again without joining steps whose rows can differ; --trust takes rows as they stand"
 
 
@@ -82,23 +82,32 @@ class _Wanted(NamedTuple):
 
 
 def _made(rows: Rows, wanted: _Wanted, findings: list[Finding]) -> Iterator[Row]:
-    for (number, row), reason in examined(rows, wanted.shape, findings):
+    for (number, row), reason in examined(_common(rows, wanted), wanted.shape, findings):
         if isinstance(row, Reject):
             yield number, row
             continue
-        for column in rows.foreign:
-            row.pop(column, None)
         if reason and not (wanted.trust and reason.startswith(("shifted", "ratings"))):
-            yield number, Reject(number, reason, _AGAIN if reason.endswith(EMPTIED) else _APART, _id(row, wanted))
+            yield number, Reject(number, reason, AGAIN if reason.endswith(EMPTIED) else _APART, _id(row, wanted))
             continue
         try:
             for made in _rows(row, wanted):
+                made = made if isinstance(made, ValueRejected) else _lacking(made["fields"], row, wanted) or made
                 if isinstance(made, ValueRejected):
                     yield number, Reject(number, made.reason, made.remedy, _id(row, wanted))
                 else:
                     yield number, made
         except ValueRejected as error:
             yield number, Reject(number, error.reason, error.remedy, _id(row, wanted))
+
+
+def _common(rows: Rows, wanted: _Wanted) -> Iterator[Row]:
+    """Rows under the common names, without what JSON has no value for."""
+    own: set[str] = {wanted.id_column} if wanted.id_column else set()
+    for number, row in rows:
+        if not isinstance(row, Reject):
+            row = {name: value for name, value in row.items() if name not in rows.foreign}
+            row = common(row, own | {name for name in row if wanted.template.field_for(name) is not None})
+        yield number, row
 
 
 def from_distilabel(
@@ -141,12 +150,19 @@ def from_distilabel(
     return DistilabelReader(source, template, id_column=id_column, ratings=ratings, trust=trust)
 
 
-class _Generation(NamedTuple):
-    text: str | None
-    rating: float | None
-    reasons: dict[str, Any]
-    """What the judge wrote about it, by the name that metadata have for it."""
-    model: Any
+def _lacking(fields: Mapping[str, Any], row: Mapping[str, Any], wanted: _Wanted) -> ValueRejected | None:
+    """What is said of a record without one of its fields."""
+    template, prompt = wanted.template, wanted.places.prompt
+    for spec in template.fields:
+        if spec.required and not spec.repeat and fields.get(spec.name) is None:
+            if spec.name == prompt and isinstance(before := row.get("messages"), list):
+                return ValueRejected(
+                    f"messages: {len(before)} before the answer, and the template {template.name!r} has no chat",
+                    remedy="use a template with a chat, such as chat_review",
+                )
+            column = "instruction" if spec.name == prompt else spec.name
+            return ValueRejected(f"{spec.name}: missing", remedy=f"give the row a column {column}")
+    return None
 
 
 def _id(row: Mapping[str, Any], wanted: _Wanted) -> str:
@@ -167,44 +183,59 @@ def _key(row: Mapping[str, Any], wanted: _Wanted, number: int = 0) -> str | None
     return f"{value}-{number}" if number else str(value)
 
 
-def _rows(row: Mapping[str, Any], wanted: _Wanted) -> Iterator[dict[str, Any] | ValueRejected]:
+class _Found(NamedTuple):
+    """What a row holds."""
+
+    generations: list[Generation]
+    judge: Any
+    """Who rated them."""
+    fields: dict[str, Any]
+    metadata: dict[str, Any]
+
+
+def _found(row: Mapping[str, Any], wanted: _Wanted) -> _Found:
     template, places = wanted.template, wanted.places
-    generations = _generations(row)
-    judge = row.get("model_name") if any(g.rating is not None for g in generations) else None
+    made = generations(row, [places.chat] if places.chat else places.answers)
+    judged = any(one.order is not None for one in made)
     fields = {name: value for name, value in row.items() if template.field_for(name) is not None and value is not None}
     metadata = {n: v for n, v in row.items() if n not in _COLUMNS and template.field_for(n) is None} | about_calls(row)
     if any(wrote_stub(name) for column, names in row.items() if "model" in column for name in _listed_or_one(names)):
         metadata["test_only"] = True
+    return _Found(made, row.get("model_name") if judged else None, fields, metadata)
+
+
+def _rows(row: Mapping[str, Any], wanted: _Wanted) -> Iterator[dict[str, Any] | ValueRejected]:
+    places, found = wanted.places, _found(row, wanted)
     if places.rated:
-        yield _rated(row, generations, fields, metadata, wanted, judge)
+        yield _rated(row, found, wanted)
         return
     instruction = row.get("instruction")
     if instruction is not None and places.prompt:
-        fields.setdefault(places.prompt, instruction)
+        found.fields.setdefault(places.prompt, instruction)
     if len(places.answers) > 1:
-        yield _together(row, generations, fields, metadata, wanted, judge)
+        yield _together(row, found, wanted)
         return
-    several = len(generations) > 1 or isinstance(row.get("generations"), list)
-    for number, generation in enumerate(generations, 1):
+    several = len(found.generations) > 1 or isinstance(row.get("generations"), list)
+    for number, generation in enumerate(found.generations, 1):
         if generation.text is None:
-            yield _failed(number)
+            yield failed(number)
             continue
         own: dict[str, Any] = {"model_name": generation.model, **generation.reasons}
         suggestions = []
         if isinstance(places.judged, RatingQuestion) and generation.rating is not None:
-            suggestions.append(_suggestion(places.judged.name, generation.rating, judge))
+            suggestions.append(_suggestion(places.judged.name, generation.rating, found.judge))
         else:
             own["rating"] = generation.rating
         if places.chat:
             answered: dict[str, Any] = {places.chat: _chat(row, generation.text)}
         else:
             answered = {places.answers[0]: generation.text}
-        numbered = number if several and (wanted.id_column or len(generations) > 1) else 0
+        numbered = number if several and (wanted.id_column or len(found.generations) > 1) else 0
         yield {
             "key": _key(row, wanted, numbered),
-            "fields": {**fields, **answered},
+            "fields": {**found.fields, **answered},
             "suggestions": suggestions,
-            "metadata": {**metadata, **{name: value for name, value in own.items() if value is not None}},
+            "metadata": {**found.metadata, **{name: value for name, value in own.items() if value is not None}},
         }
 
 
@@ -212,66 +243,51 @@ def _listed_or_one(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _rated(
-    row: Mapping[str, Any],
-    generations: list[_Generation],
-    fields: dict[str, Any],
-    metadata: dict[str, Any],
-    wanted: _Wanted,
-    judge: Any,
-) -> dict[str, Any] | ValueRejected:
+def _rated(row: Mapping[str, Any], found: _Found, wanted: _Wanted) -> dict[str, Any] | ValueRejected:
     """One record whose fields are the generations, each with a rating question of its own."""
-    names = wanted.places.rated
-    if len(generations) != len(names):
+    names, made = wanted.places.rated, found.generations
+    if len(made) != len(names):
         return ValueRejected(
-            f"generations: {len(generations)}, and {len(names)} questions rate them",
+            f"generations: {len(made)}, and {len(names)} questions rate them",
             remedy="name as many rating questions as there are generations, in their order",
         )
-    for number, generation in enumerate(generations, 1):
+    for number, generation in enumerate(made, 1):
         if generation.text is None:
-            return _failed(number)
-        if generation.text not in fields.values():
+            return failed(number)
+        if generation.text not in found.fields.values():
             return ValueRejected(
                 f"shifted: generation {number} is in no field of the row, so its rating is of another text",
                 remedy=_APART,
             )
-    rated = [(name, one) for name, one in zip(names, generations, strict=True) if one.rating is not None]
-    rationales = {name: one.reasons for name, one in zip(names, generations, strict=True) if one.reasons}
+    rated = [(name, one) for name, one in zip(names, made, strict=True) if one.rating is not None]
+    rationales = {name: one.reasons for name, one in zip(names, made, strict=True) if one.reasons}
     return {
         "key": _key(row, wanted),
-        "fields": fields,
-        "suggestions": [_suggestion(name, one.rating, judge) for name, one in rated],
-        "metadata": metadata | ({"rationales": rationales} if rationales else {}),
+        "fields": found.fields,
+        "suggestions": [_suggestion(name, one.rating, found.judge) for name, one in rated],
+        "metadata": found.metadata | ({"rationales": rationales} if rationales else {}),
     }
 
 
-def _together(
-    row: Mapping[str, Any],
-    generations: list[_Generation],
-    fields: dict[str, Any],
-    metadata: dict[str, Any],
-    wanted: _Wanted,
-    judge: Any,
-) -> dict[str, Any] | ValueRejected:
+def _together(row: Mapping[str, Any], found: _Found, wanted: _Wanted) -> dict[str, Any] | ValueRejected:
     """One record of all generations; a ranking goes without those that failed."""
-    places = wanted.places
-    if isinstance(places.judged, RankingQuestion):
-        there = [generation for generation in generations if generation.text is not None]
-    else:
-        there = generations
-        for number, generation in enumerate(generations, 1):
-            if generation.text is None:
-                return _failed(number)
-    if len(there) < 2 and len(there) < len(generations):
-        return _failed(next(n for n, generation in enumerate(generations, 1) if generation.text is None))
+    places, made = wanted.places, found.generations
+    there = [generation for generation in made if generation.text is not None]
+    if len(there) < len(made) and (len(there) < 2 or not isinstance(places.judged, RankingQuestion)):
+        return failed(next(number for number, generation in enumerate(made, 1) if generation.text is None))
+    if len(there) < 2:
+        return ValueRejected(
+            f"generations: 1, and the template {wanted.template.name!r} compares several",
+            remedy="use a template that rates one, such as rating, or generate several",
+        )
     if len(there) > len(places.answers):
         return ValueRejected(
             f"generations: {len(there)}, and the template has fields for {len(places.answers)}",
             remedy="use a template that ranks as many, or generate fewer",
         )
     answers = dict(zip(places.answers, there, strict=False))
-    ratings = {name: generation.rating for name, generation in answers.items() if generation.rating is not None}
-    value = _ranks(ratings) if isinstance(places.judged, RankingQuestion) else _preference(places, ratings)
+    order = {name: generation.order for name, generation in answers.items() if generation.order is not None}
+    value = _ranks(order) if isinstance(places.judged, RankingQuestion) else _preference(places, order)
     own = {
         "model_names": [generation.model for generation in there],
         "ratings": [generation.rating for generation in there],
@@ -279,65 +295,23 @@ def _together(
     }
     return {
         "key": _key(row, wanted),
-        "fields": {**fields, **{name: generation.text for name, generation in answers.items()}},
-        "suggestions": [_suggestion(places.judged.name, value, judge)] if value and places.judged else [],
-        "metadata": metadata | {name: listed for name, listed in own.items() if any(v is not None for v in listed)},
+        "fields": {**found.fields, **{name: generation.text for name, generation in answers.items()}},
+        "suggestions": [_suggestion(places.judged.name, value, found.judge)] if value and places.judged else [],
+        "metadata": found.metadata
+        | {name: listed for name, listed in own.items() if any(v is not None for v in listed)},
     }
 
 
-def _generations(row: Mapping[str, Any]) -> list[_Generation]:
-    several = row.get("generations")
-    if isinstance(several, str) or not isinstance(several, Iterable | None):
-        raise ValueRejected("generations: not a list of texts", remedy="name the column of a single one generation")
-    one = row.get("generation")  # with group_generations, a list of several
-    texts = list(several) if several is not None else one if isinstance(one, list) else [one]
-    ratings = _listed(row, "ratings", len(texts))
-    names = "model_names" if row.get("model_names") is not None else "generation_models"
-    models = _listed(row, names, len(texts))
-    if row.get(names) is None and row.get("ratings") is None:
-        models = [row.get("model_name")] * len(texts)
-    said = {name: _listed(row, column, len(texts)) for column, name in _REASONS.items()}
-    reasons = [{name: of[place] for name, of in said.items() if of[place] is not None} for place in range(len(texts))]
-    return [
-        _Generation(text, _number(rating), reason, model)
-        for text, rating, reason, model in zip(texts, ratings, reasons, models, strict=True)
-    ]
-
-
-_REASONS = {"rationales": "rationale", "types": "type", "rationales-for-ratings": "rationale_for_rating"}
-"""What a judge writes beside ratings, and what it is called of one generation."""
-
-
-def _listed(row: Mapping[str, Any], column: str, count: int) -> list[Any]:
-    value = row.get(column)
-    if value is None:
-        return [None] * count
-    if isinstance(value, str) or not isinstance(value, Iterable) or len(listed := list(value)) != count:
-        raise ValueRejected(
-            f"{column}: not a list of {count}, as there are generations", remedy="keep both lists in one order"
-        )
-    return listed
-
-
-def _number(rating: Any) -> float | None:
-    if rating is None or rating != rating:  # NaN, as tables write it
-        return None
-    if isinstance(rating, bool) or not isinstance(rating, Real):
-        raise ValueRejected(
-            f"ratings: {shown(rating)} is no number", remedy="write numbers, or None where there is none"
-        )
-    number = float(rating)
-    return int(number) if number.is_integer() else number
-
-
-def _failed(number: int) -> ValueRejected:
-    return ValueRejected(
-        f"generation {number}: None, because the model's call failed",
-        remedy=_AGAIN,
-    )
-
-
-def _chat(row: Mapping[str, Any], answer: str) -> list[dict[str, Any]]:
+def _chat(row: Mapping[str, Any], answer: Any) -> Any:
+    if isinstance(answer, list):  # a column named like the field
+        return answer
+    before = row.get("messages")
+    if isinstance(before, list) and before:
+        last = before[-1] if isinstance(before[-1], Mapping) else {}
+        whole = last.get("role") == "assistant" and last.get("content") == answer  # as FormatTextGenerationSFT has it
+        return before if whole else [*before, {"role": "assistant", "content": answer}]
+    if row.get("instruction") is None:
+        raise ValueRejected("instruction: missing", remedy="give the row a column instruction, or messages")
     system = [{"role": "system", "content": row["system_prompt"]}] if row.get("system_prompt") else []
     return [*system, {"role": "user", "content": row.get("instruction")}, {"role": "assistant", "content": answer}]
 

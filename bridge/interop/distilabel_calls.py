@@ -124,6 +124,7 @@ def about_calls(row: Mapping[str, Any]) -> dict[str, Any]:
     metadata = row.get(METADATA)
     for part in metadata if isinstance(metadata, list) else [metadata]:
         for name, value in part.items() if isinstance(part, Mapping) else ():
+            name = str(name)
             if value is not None and name.startswith("raw_input_"):
                 kept["prompt_hash"][name.removeprefix("raw_input_")] = prompt_hash(value)
             elif value is not None and name.startswith("statistics_"):

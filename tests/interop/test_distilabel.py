@@ -25,6 +25,10 @@ def suggested(record: Record) -> dict[str, Any]:
     return {suggestion.question: suggestion.value for suggestion in record.suggestions}
 
 
+def asked(record: Record) -> Any:
+    return record.fields.get("prompt") or record.fields["messages"][0]["content"]  # type: ignore[index]
+
+
 class TestOneGeneration:
     def test_a_generation_and_its_model(self) -> None:
         row = {"instruction": "2 + 2?", "generation": "4", "model_name": "small-1", "topic": "sums"}
@@ -70,6 +74,12 @@ class TestOneGeneration:
         reader = from_distilabel([{"instruction": "p", "generations": ["r"], "ratings": [rating]}], RATING)
         assert list(reader) == []
         assert "is not on the scale" in reader.rejects[0].reason
+
+    @pytest.mark.parametrize(("said", "rating"), [("4", 4), (" 4.0", 4), ("N/A", None), ("None", None), ("", None)])
+    def test_a_rating_may_be_written_as_a_text(self, said: str, rating: int | None) -> None:
+        """As in datasets of argilla's, whose column is a sequence of strings."""
+        (record,) = from_distilabel([{"instruction": "p", "generations": ["r"], "ratings": [said]}], RATING)
+        assert suggested(record) == ({} if rating is None else {"rating": rating})
 
     def test_columns_named_like_fields_are_those_fields(self) -> None:
         row = {
@@ -119,7 +129,7 @@ class TestSeveralGenerations:
         [
             (PREFERENCE, {"generations": ["a", None]}, "generation 2: None, because the model's call failed"),
             (RANKING, {"generations": ["a", None]}, "generation 2: None, because the model's call failed"),
-            (RANKING, {"generations": ["a"]}, "response_2: missing"),
+            (RANKING, {"generations": ["a"]}, "generations: 1, and the template 'ranking' compares several"),
             (PREFERENCE, {"generations": ["a", "b", "c"]}, "generations: 3, and the template has fields for 2"),
             (
                 PREFERENCE,
@@ -131,17 +141,21 @@ class TestSeveralGenerations:
                 {"generations": ["a", "b"], "ratings": 4},
                 TWO,
             ),
-            (RANKING, {"generations": ["a", "b"], "ratings": ["4", 5]}, "ratings: '4' is no number"),
+            (RANKING, {"generations": ["a", "b"], "ratings": ["4/5", 5]}, "ratings: '4/5' is no number"),
             (RATING, {"generations": ["a"], "ratings": [True]}, "ratings: True is no number"),
+            (RATING, {"generations": ["a"], "ratings": [10**400]}, f"ratings: {'1' + 56 * '0'}... is no number"),
+            (RATING, {"generations": []}, "generations: an empty list"),
+            (RATING, {"instruction": None, "generation": "a"}, "prompt: missing"),
+            (CHAT, {"instruction": None, "generation": "a"}, "instruction: missing"),
             (RATING, {"generation": None}, "generation 1: None, because the model's call failed"),
             (RATING, {"generations": "a"}, "generations: not a list of texts"),
-            (RATING, {}, "generation 1: None, because the model's call failed"),
+            (RATING, {"model_name": "m"}, "generation: no such column; the row has 'instruction', 'model_name'"),
         ],
     )
     def test_what_does_not_fit_is_rejected(self, template: TaskTemplate, row: dict[str, Any], reason: str) -> None:
         good = {"instruction": "q", "generations": ["x", "y"]}
         reader = from_distilabel([{"instruction": "p", **row}, good], template)
-        assert {record.fields["prompt"] for record in reader} == {"q"}
+        assert {asked(record) for record in reader} == {"q"}
         assert [(reject.line, reject.reason) for reject in reader.rejects] == [(1, reason)]
 
 
