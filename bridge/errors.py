@@ -75,6 +75,10 @@ class InputError(BridgeError):
     """A data file cannot be read: missing, another format, another encoding."""
 
 
+class NoRows(InputError):
+    """A file without rows."""
+
+
 class ValueRejected(BridgeError, ValueError):
     """A value that its question or field does not allow."""
 

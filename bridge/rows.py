@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from bridge.errors import InputError, UsageError
+from bridge.errors import InputError, NoRows, UsageError
 from bridge.files import MAX_LINE, Reject, Row, not_an_object, read_lines, text_chunks, text_lines
 
 Format: TypeAlias = Literal["jsonl", "json", "csv", "parquet", "dataset"]
@@ -56,7 +56,8 @@ def read_rows(path: str | Path) -> Rows:
     """Open a data file of any format: by its suffix, or by its first bytes where that says nothing.
 
     Raises:
-        InputError: it does not exist, is empty, or is none of the formats.
+        NoRows: it is empty.
+        InputError: it does not exist, or is none of the formats.
         UsageError: it needs pyarrow, which is not installed.
 
     >>> import tempfile
@@ -72,7 +73,7 @@ def read_rows(path: str | Path) -> Rows:
     opened = _READERS[format_](path)
     first = next(opened.rows, None)
     if first is None:
-        raise InputError(f"{path}: there are no rows in it", remedy="is this the right file?")
+        raise NoRows(f"{path}: there are no rows in it", remedy="is this the right file?")
     return Rows(path, format_, opened.columns, chain([first], opened.rows), opened.foreign)
 
 
@@ -293,6 +294,8 @@ def _read_dataset(path: Path) -> _Opened:
             f"{path}: a folder, but not of a dataset that was saved with save_to_disk", remedy="give the path of a file"
         )
     files = [path / name for name in _described(path / "state.json", "_data_files")]
+    if not files:
+        return _Opened(None, iter(()))
     pa = _pyarrow(path)
     try:
         with pa.OSFile(str(files[0])) as source, pa.ipc.open_stream(source) as stream:
@@ -308,7 +311,7 @@ def _described(path: Path, name: str) -> list[str]:
     try:
         listed = json.loads("".join(text_chunks(path)))[name]
         names = [item["filename"] if isinstance(item, dict) else item for item in listed]
-        if names and all(item == Path(item).name for item in names):
+        if (names or name == "_data_files") and all(item == Path(item).name for item in names):
             return names
     except (ValueError, KeyError, TypeError, RecursionError):
         pass

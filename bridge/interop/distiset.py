@@ -7,13 +7,14 @@ folders with Parquet files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from bridge.errors import InputError
+from bridge.errors import InputError, NoRows
 from bridge.files import Reject, Row
 from bridge.interop.distilabel import DistilabelReader
 from bridge.rows import Rows, read_rows
@@ -36,7 +37,8 @@ def read_distilabel(
     Args:
         path: a Distiset's folder, a dataset's, a folder of Parquet files, or a file (Parquet, JSONL, JSON, CSV).
         template: what the records must fit.
-        subset: which dataset of a Distiset; it is named like the step that made it.
+        subset: which dataset of a Distiset; it is named like the step that made it. Where splits are files side by
+            side, as a hub gives them, one of these (``default/test``).
         id_column: as in :func:`bridge.interop.from_distilabel`; so are ``ratings`` and ``trust``.
 
     Raises:
@@ -58,25 +60,32 @@ def distilabel_rows(path: str | Path, subset: str = "") -> Rows:
     """The rows of a Distiset's dataset, of Parquet files, or of a file.
 
     Raises:
-        InputError: it cannot be read, or holds several datasets and none is named.
+        InputError: it cannot be read, a part of it is missing, or it holds several datasets and none is named.
     """
     path = Path(path)
     if path.is_file() or not path.exists():
         return read_rows(path)
-    if subset:
-        if not _has_rows(path / subset):
-            raise InputError(f"{path}: no dataset {subset!r:.60}", remedy=f"it has {_named(_subsets(path))}")
-        path = path / subset
-    elif not _has_rows(path):
-        subsets = _subsets(path)
-        if len(subsets) != 1:
+    folder, split = path / subset, ""
+    if not _has_rows(folder):
+        if subset:
+            folder, split = folder.parent, folder.name
+        elif len(subsets := _subsets(path)) == 1:
+            folder = subsets[0]
+        else:
             raise InputError(
                 f"{path}: {'several datasets' if subsets else 'no dataset'} in this folder",
-                remedy=f"name one: {_named(subsets)}" if subsets else "give the folder of a Distiset that was saved",
+                remedy=f"name one: {_named(path)}" if subsets else "give the folder of a Distiset that was saved",
             )
-        path = subsets[0]
-    files = sorted(path.glob("*.parquet"))
-    return _chained(path, files) if files else read_rows(path)
+    splits = _splits(folder)
+    if split and split not in splits:
+        raise InputError(f"{path}: no dataset {subset!r:.60}", remedy=f"it has {_named(path)}")
+    if len(splits) > 1 and not split:
+        names = [(folder / name).relative_to(path).as_posix() for name in splits]
+        raise InputError(
+            f"{folder}: a dataset with the splits {', '.join(splits)}",
+            remedy=f"name one as the subset: {', '.join(names)}",
+        )
+    return _chained(folder, splits[split or next(iter(splits))]) if splits else read_rows(folder)
 
 
 def _has_rows(folder: Path) -> bool:
@@ -88,22 +97,66 @@ def _subsets(folder: Path) -> list[Path]:
     return [one for one in sorted(folder.iterdir()) if one.is_dir() and one.name not in _BESIDE and _has_rows(one)]
 
 
-def _named(subsets: Iterable[Path]) -> str:
-    return ", ".join(one.name for one in subsets) or "none"
+def _named(folder: Path) -> str:
+    """What could have been named instead."""
+    found = []
+    for one in _subsets(folder):
+        splits = _splits(one)
+        found += [f"{one.name}/{split}" for split in splits] if len(splits) > 1 else [one.name]
+    return ", ".join(found or _splits(folder)) or "none"
+
+
+_PART = re.compile(r"(.+)-(\d+)-of-(\d+)")
+
+
+def _splits(folder: Path) -> dict[str, list[Path]]:
+    """The Parquet files of a folder, by the split that the name of a part has; under no name where they have none.
+
+    Raises:
+        InputError: a part is missing.
+    """
+    found: dict[str, list[Path]] = {}
+    for file in sorted(folder.glob("*.parquet")):
+        part = _PART.fullmatch(file.stem)
+        files = found.setdefault(part[1] if part else "", [])
+        files.append(file)
+        if part and int(part[2]) != len(files) - 1:
+            raise _missing(folder, part, len(files) - 1)
+    for files in found.values():
+        part = _PART.fullmatch(files[-1].stem)
+        if part and int(part[3]) != len(files):
+            raise _missing(folder, part, len(files))
+    return found
+
+
+def _missing(folder: Path, part: re.Match[str], number: int) -> InputError:
+    name = f"{part[1]}-{number:0{len(part[2])}}-of-{part[3]}.parquet"
+    return InputError(f"{folder}: {name} is missing", remedy="get all parts of the dataset")
 
 
 def _chained(folder: Path, files: Sequence[Path]) -> Rows:
-    opened = [read_rows(file) for file in files]
+    columns: dict[str, None] = {}
+    foreign: dict[str, str] = {}
+    full = []
+    for file in files:  # none stays open: there may be thousands
+        try:
+            opened = read_rows(file)
+        except NoRows:
+            continue
+        full.append(file)
+        columns |= dict.fromkeys(opened.columns or ())
+        foreign |= opened.foreign
+    if not full:
+        raise NoRows(f"{folder}: there are no rows in it", remedy="is this the right folder?")
 
     def rows() -> Iterator[Row]:
         number = 0
-        for one in opened:
-            for _, row in one:
+        for file in full:
+            for _, row in read_rows(file):
                 number += 1
                 yield number, row
 
-    foreign = {name: kind for one in opened for name, kind in one.foreign.items()}
-    return Rows(folder, "parquet", opened[0].columns, rows(), foreign)
+    return Rows(folder, "parquet", list(columns), rows(), foreign)
 
 
 def dead_letters(rows: Iterable[Row], rejects: Iterable[Reject]) -> Iterator[dict[str, Any]]:

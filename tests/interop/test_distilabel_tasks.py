@@ -19,10 +19,10 @@ PAIR = {"prompt": "Name a prime.", "prompt_id": "a1", "chosen": [ASKED, SEVEN], 
 
 def only(row: dict[str, Any], template: TaskTemplate = RATING) -> Record:
     reader = from_distilabel([row], template)
-    found = [*reader]
+    found: list[Record] = [*reader]
     assert [reject.reason for reject in reader.rejects] == []
-    (record,) = found
-    return record
+    assert len(found) == 1
+    return found[0]
 
 
 def suggested(record: Record) -> list[tuple[str, Any, str]]:

@@ -70,6 +70,46 @@ class TestPlaces:
         list(reader)
         assert [reject.line for reject in reader.rejects] == [2]
 
+    def test_splits_side_by_side_are_never_read_as_one(self, tmp_path: Path) -> None:
+        (tmp_path / "data").mkdir()
+        for split, rows in (("train", ROWS[:1]), ("test", ROWS[1:])):
+            pq.write_table(pa.Table.from_pylist(rows), tmp_path / "data" / f"{split}-00000-of-00001.parquet")
+        with pytest.raises(InputError, match="the splits test, train") as caught:
+            responses(tmp_path)
+        assert caught.value.remedy == "name one as the subset: data/test, data/train"
+        assert responses(tmp_path, subset="data/test") == ["7"]
+        assert responses(tmp_path / "data", subset="train") == ["4", "5"]
+        with pytest.raises(InputError, match="no dataset 'data/valid'") as caught:
+            responses(tmp_path, subset="data/valid")
+        assert caught.value.remedy == "it has data/test, data/train"
+
+    @pytest.mark.parametrize("there", [(0,), (1,), (0, 2)])
+    def test_a_part_that_is_missing_is_named(self, tmp_path: Path, there: tuple[int, ...]) -> None:
+        for number in there:
+            pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / f"train-{number:05}-of-00003.parquet")
+        missing = min({0, 1, 2} - {*there})
+        with pytest.raises(InputError, match=f"train-0000{missing}-of-00003.parquet is missing"):
+            responses(tmp_path)
+
+    def test_a_part_without_rows_is_passed_over(self, tmp_path: Path) -> None:
+        table = pa.Table.from_pylist(ROWS)
+        for number, part in enumerate((table[:0], table[:1], table[:0], table[1:])):
+            pq.write_table(part, tmp_path / f"{number}.parquet")
+        assert responses(tmp_path) == ["4", "5", "7"]
+
+    def test_parts_whose_columns_differ_are_read_each_by_its_own(self, tmp_path: Path) -> None:
+        pq.write_table(pa.Table.from_pylist([{**ROWS[0], "id": "a"}]), tmp_path / "0.parquet")
+        pq.write_table(pa.Table.from_pylist([{"id": 7, "instruction": "?", "generation": "7"}]), tmp_path / "1.parquet")
+        reader = read_distilabel(tmp_path, RATING, id_column="id")
+        assert [record.key for record in reader] == ["a-1", "a-2", "7"]
+
+    def test_no_rows_at_all(self, tmp_path: Path) -> None:
+        pq.write_table(pa.Table.from_pylist(ROWS)[:0], tmp_path / "0.parquet")
+        Dataset.from_list([]).save_to_disk(tmp_path / "set" / "default")
+        for path in (tmp_path, tmp_path / "set"):
+            with pytest.raises(InputError, match="there are no rows in it"):
+                responses(path)
+
     def test_parquet_files_below_as_a_hub_gives_them(self, tmp_path: Path) -> None:
         (tmp_path / "default").mkdir()
         pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "default" / "train-00000-of-00001.parquet")
