@@ -16,6 +16,7 @@ from bridge.config import FILE_NAME, ServerConfig
 from bridge.errors import InputError, LedgerError, NotFound, OtherProject, UsageError
 from bridge.exporting.affected import affected
 from bridge.files import write_lines, write_text
+from bridge.last_push import LastPush
 from bridge.migration import MigrationResult, Side, migrate, moved
 from bridge.problems import PROBLEMS, check_changed
 from bridge.results import StatusResult, per_person
@@ -26,7 +27,7 @@ from bridge.sync.ledger import Ledger, set_aside
 from bridge.sync.pace import pace
 from bridge.sync.plan import OnChange, PlanResult, plan
 from bridge.sync.pull import PullResult, pull, usable
-from bridge.sync.push import push
+from bridge.sync.push import Settled, push
 from bridge.sync.push_result import PushResult
 from bridge.sync.reconcile import reconcile, survey, take_over
 from bridge.sync.target import Target
@@ -112,7 +113,10 @@ class Campaign(CampaignReleases):
             Held: somebody else is at work in this folder.
             ServerError: the server cannot be used; run it again, nothing is sent twice.
         """
-        checked = self._check(keep=KEEP)
+        inputs = self._fingerprint()
+        last = self._last_push(inputs)
+        checked = self._check(keep=KEEP) if last is None else last.checked()
+        self._write_rejects(checked.rejects)
         project = self._project(checked.repeats)
         with self.state.alone("push") as ledger, self._connected(project) as server:
             if self.curation.chooses:
@@ -129,11 +133,17 @@ class Campaign(CampaignReleases):
                     place=self._place,
                     on_change=on_change,
                     recreate=recreate,
-                    tick=lambda done: self._progress("pushing", done, checked.records + mixed.controls),
+                    settled=Settled(last.rows, last.records) if last else None,
+                    tick=lambda done: self._progress("pushing", done, max(done, checked.records + mixed.controls)),
                 )
             self._note_presentation(ledger)
             result.curate = curated.counts()
-        result.controls, result.controls_missing = mixed.controls, mixed.missing
+            if last and not curated.begun:
+                result.controls, result.controls_missing = last.controls, last.controls_missing
+            else:
+                result.controls, result.controls_missing = mixed.controls, mixed.missing
+                if inputs and result.settled and self._fingerprint() == inputs:
+                    LastPush.of(result, checked, inputs).remember(ledger)
         result.changed, result.gone, result.doubled, result.unknown = map(
             self._named, (result.changed, result.gone, result.doubled, result.unknown)
         )

@@ -16,14 +16,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from bridge import __version__
 from bridge.annotations import Annotation, newest
 from bridge.config import FILE_NAME, CampaignConfig, load_config
 from bridge.curate.flow import Curation
 from bridge.curate.settings import Step
-from bridge.curating import BeforePush
+from bridge.curating import BeforePush, told_all
 from bridge.errors import ConfigError, ValueRejected
 from bridge.files import Reject, write_lines
 from bridge.keys import origin
+from bridge.last_push import LastPush, fingerprint, last_push
 from bridge.merging import Problem
 from bridge.migration import Side
 from bridge.presenting import Blind, Controls, Hiding, Mixed, Presentation, read_controls
@@ -173,15 +175,28 @@ class CampaignFolder:
             only=only,
         )
 
+    def _fingerprint(self) -> str:
+        """A hash of all that a push depends on, but for the server and the ledger; empty where that cannot be told."""
+        settings = self.config.model_dump_json(), self.template.model_dump_json(), __version__
+        return fingerprint(self.inputs, *settings)
+
+    def _last_push(self, inputs: str) -> LastPush | None:
+        """The last push, if it was of the very same and left nothing to do."""
+        with self.state.reading() as ledger:
+            last = last_push(ledger)
+            same = last is not None and inputs and last.inputs == inputs
+            return last if same and told_all(self.curation, ledger, self.out) else None
+
     def check(self) -> CheckResult:
         """Read the records without a server; rejected rows go to ``out/rejects.jsonl``."""
-        return self._check()
+        result = self._check()
+        self._write_rejects(result.rejects)
+        return result
 
     def _check(self, *, keep: int = 0) -> CheckResult:
         result = check(self._rows(raw=True), self.template, self._progress, keep=keep)
         longest = (self.template.repeats(record.fields) for record in self.controls.records)
         result.repeats = max(result.repeats, *longest, 0)
-        self._write_rejects(result.rejects)
         return result
 
     def _write_rejects(self, rejects: Sequence[Reject]) -> None:

@@ -64,11 +64,10 @@ class BeforePush:
         out: Path,
         progress: Progressing,
     ) -> None:
-        self.finished = False
+        self.begun = self.finished = self._remembering = False
         self._ledger, self._out = ledger, out
-        there = (out / REVIEW).exists()
-        known = curation.only_tells and ledger.note(REVIEWED) in (("none", "some") if there else ("none",))
-        self._earlier = list(_lines(out / REVIEW, held)) if known and there else []
+        known = curation.only_tells and _reviewed(ledger, out)
+        self._earlier = list(_lines(out / REVIEW, held)) if known and (out / REVIEW).exists() else []
         self._run = curation.run(
             records,
             held=held,
@@ -77,6 +76,9 @@ class BeforePush:
         )
 
     def __iter__(self) -> Iterator[Record]:
+        self.begun = True
+        if self._remembering and self._ledger.note(REVIEWED):
+            self._ledger.set_note(REVIEWED, "")
         yield from self._run
         self.finished = True
 
@@ -87,6 +89,8 @@ class BeforePush:
 
     def counts(self) -> list[dict[str, Any]]:
         """What each step did; of what is personal, how many records hold each kind, whenever it was found."""
+        if not self.begun:
+            return done_before_push(self._ledger)
         told = [counts.to_dict() for counts in self._run.counts]
         for counts in told:
             if counts["step"] == "pii":
@@ -97,20 +101,24 @@ class BeforePush:
     def remembered(self) -> Iterator[None]:
         """Write at the end what was left out, what a person should look at, and what was done.
 
-        Meanwhile nothing counts as looked through: if the process is killed, the next push looks again.
+        From the first record on, nothing counts as looked through: if the process is killed, the next push looks again.
+        Where no record was asked for, all stays as it is.
         """
-        if self._ledger.note(REVIEWED):
-            self._ledger.set_note(REVIEWED, "")
+        self._remembering = True
         try:
             yield
         finally:
-            found = self._findings()
-            _write(self._out / REVIEW, found)
-            if self.finished:
-                _write(self._out / CURATED, [case.to_dict() for case in self.dropped])
-                self._ledger.set_note(DONE, json.dumps(self.counts()))
-            if any(counts.step == "pii" for counts in self._run.counts):
-                self._ledger.set_note(REVIEWED, "some" if found else "none")
+            if self.begun:
+                self._remember()
+
+    def _remember(self) -> None:
+        found = self._findings()
+        _write(self._out / REVIEW, found)
+        if self.finished:
+            _write(self._out / CURATED, [case.to_dict() for case in self.dropped])
+            self._ledger.set_note(DONE, json.dumps(self.counts()))
+        if any(counts.step == "pii" for counts in self._run.counts):
+            self._ledger.set_note(REVIEWED, "some" if found else "none")
 
     def _findings(self) -> list[dict[str, Any]]:
         return [*self._earlier, *(finding.to_dict() for finding in self._run.findings)]
@@ -120,6 +128,18 @@ def _write(path: Path, lines: list[dict[str, Any]]) -> None:
     """A list for people; none where it would be empty and there was none before."""
     if lines or path.exists():
         write_lines(path, lines)
+
+
+def told_all(curation: Curation, ledger: Ledger, out: Path) -> bool:
+    """Whether the steps would do nothing new with records that were pushed before, and what they told is there."""
+    if curation.chooses or curation.changes:
+        return False
+    return not curation.looks or _reviewed(ledger, out)
+
+
+def _reviewed(ledger: Ledger, out: Path) -> bool:
+    """Whether all records on the server were looked through, and what was found stands in its list."""
+    return ledger.note(REVIEWED) in (("none", "some") if (out / REVIEW).exists() else ("none",))
 
 
 def done_before_push(ledger: Ledger) -> list[dict[str, Any]]:

@@ -79,6 +79,11 @@ class Curation:
         return any(name != "pii" or getattr(wanted, "mode", "") == "drop" for name, wanted in self._named)
 
     @property
+    def looks(self) -> bool:
+        """Whether personal data is looked for."""
+        return any(isinstance(wanted, s.Pii) for _, wanted in self._named)
+
+    @property
     def only_tells(self) -> bool:
         """Whether what is personal is only reported, so that a record need not be looked through twice."""
         return all(wanted.mode == "report" for _, wanted in self._named if isinstance(wanted, s.Pii))

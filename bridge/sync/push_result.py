@@ -21,7 +21,8 @@ class PushResult:
     have caused. ``left_out`` names columns of the file, or cells of them, that are in no record, and ``reordered``
     records with invisible characters that change the order in which others are shown; who reads the file fills both in.
     ``controls`` are how many control items are among the records, and ``controls_missing`` how many more the campaign
-    asks for than there are. ``curate`` is what each step of curation did.
+    asks for than there are. ``curate`` is what each step of curation did. ``rows`` is the hash of the ledger's rows in
+    the end (see :class:`bridge.sync.push.Settled`).
     """
 
     project: RemoteProject
@@ -41,11 +42,17 @@ class PushResult:
     controls: int = 0
     controls_missing: int = 0
     curate: list[dict[str, Any]] = field(default_factory=list)
+    rows: str = ""
 
     @property
     def complete(self) -> bool:
         """Whether every record is on the server, once and as it is in the file, but for what people decided."""
         return not (self.rejected or self.unknown or self.changed or self.doubled or self.reason)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing would be left to do with any record if the same were pushed again, however that is asked."""
+        return self.complete and not (self.gone or self.kept)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from bridge.servers.protocol import Outcome, Remote
@@ -92,6 +93,15 @@ class Target:
         with self.ledger.guarded():
             row = self.ledger.db.execute(query, (self._id, json.dumps(states))).fetchone()
         return int(row[0])
+
+    def digest(self) -> str:
+        """A hash of all that decides what is to be done with these records: their keys, contents and states."""
+        found = sha256()
+        query = "SELECT key, content, state FROM records WHERE project = ? ORDER BY key"
+        with self.ledger.guarded():
+            for row in self.ledger.db.execute(query, (self._id,)):
+                found.update("\0".join((*row, "")).encode())
+        return found.hexdigest()
 
     def in_state(self, *states: State) -> list[Row]:
         """All records in one of these states, in order of their keys."""
