@@ -30,7 +30,7 @@ from bridge.interop.distilabel_calls import (
     plain,
     texts_in,
 )
-from bridge.interop.shifts import OFFSETS, Shift, shifts, words
+from bridge.interop.shifts import OFFSETS, RUN, Numbers, Shift, shifts, words
 
 EMPTIED = "None, because one failed call empties the batch that it belongs to"
 
@@ -88,10 +88,12 @@ class Window:
     Args:
         rows: number and row; None where there is none that can be read.
         shape: which columns are which.
+        numbers: what the windows before it told of numbers, column by column.
     """
 
     rows: Sequence[tuple[int, Mapping[str, Any] | None]]
     shape: Shape
+    numbers: dict[str, Numbers] = field(default_factory=dict)
     wrong: dict[int, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
@@ -177,7 +179,8 @@ class Window:
         given = [words(" ".join(given_texts(row, self.shape))) if row is not None else set() for _, row in self.rows]
         for column in self.shape.made:
             made = [words(" ".join(texts_in(row.get(column)))) if row is not None else set() for _, row in self.rows]
-            for shift in shifts(list(zip(given, made, strict=True))):
+            numbers = self.numbers.setdefault(column, Numbers())
+            for shift in shifts(list(zip(given, made, strict=True)), numbers):
                 self._moved(column, shift)
 
     def _moved(self, column: str, shift: Shift) -> None:
@@ -187,7 +190,10 @@ class Window:
         reason = f"the answers have the words of the prompts {many} row{'s' if distances != [1] else ''} {where}"
         start, end = self.rows[first][0], self.rows[last][0]
         if not shift.sure:
-            self.findings.append(Finding("suspect", column, start, end, f"{reason}; too few rows to be sure"))
+            doubt = (
+                "too few rows to be sure" if last - first + 1 < RUN else "but only their numbers, which may be right"
+            )
+            self.findings.append(Finding("suspect", column, start, end, f"{reason}; {doubt}"))
             return
         self.findings.append(Finding("shifted", column, start, end, reason))
         for number, row in self.rows[first : last + 1]:
@@ -221,10 +227,11 @@ def examined(rows: Iterable[Read], shape: Shape, findings: list[Finding]) -> Ite
     """
     source = iter(rows)
     before: list[Read] = []
+    numbers: dict[str, Numbers] = {}
     ahead = list(islice(source, PORTION + _CONTEXT))
     while ahead:
         window = Window(
-            [(number, None if isinstance(row, Reject) else row) for number, row in (*before, *ahead)], shape
+            [(number, None if isinstance(row, Reject) else row) for number, row in (*before, *ahead)], shape, numbers
         )
         window.examine()
         for finding in window.findings:

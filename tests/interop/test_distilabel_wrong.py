@@ -54,6 +54,38 @@ def rejected(rows: Sequence[dict[str, Any]], template: TaskTemplate = RATING) ->
     return kept, {reject.line: reject.reason for reject in reader.rejects}, [str(found) for found in reader.findings]
 
 
+class TestNumbers:
+    """They agree by rules, and without anything having moved."""
+
+    @pytest.mark.parametrize(
+        ("prompt", "answer"),
+        [
+            ("What is {n} + 1?", "{after}"),
+            ("What is {n} + {n}?", "The answer is {twice}."),
+            ("Which number follows {n}?", "{after} follows."),
+            ("Summarise chapter {n}.", "It leads to chapter {after}."),
+        ],
+    )
+    def test_sums_are_named_at_most_and_stay_records(self, prompt: str, answer: str) -> None:
+        rows = [
+            {"instruction": prompt.format(n=n), "generation": answer.format(after=n + 1, twice=2 * n)}
+            for n in range(50)
+        ]
+        kept, reasons, findings = rejected(rows)
+        assert (kept, reasons) == (50, {})
+        assert all("but only their numbers, which may be right" in finding for finding in findings)
+
+    @pytest.mark.parametrize("lost", [3, PORTION - 5])
+    def test_where_answers_had_the_numbers_of_their_prompts_those_that_moved_are_found(self, lost: int) -> None:
+        rows = [
+            {"instruction": f"Question {n}", "generation": f"Answer {n if n < lost else n + 1}"}
+            for n in range(PORTION + 200)
+        ]
+        kept, _, findings = rejected(rows)
+        assert kept == lost
+        assert [finding.partition(":")[0] for finding in findings] == [f"rows {lost + 1:,} to 1,200"]
+
+
 class TestBlocksOfNone:
     def test_a_block_is_named_with_its_first_and_last_row(self) -> None:
         rows = [row("Oslo"), *map(emptied, PLACES[1:4]), row("Bonn")]
