@@ -25,6 +25,7 @@ from bridge.questions import LabelQuestion, RankingQuestion, RatingQuestion
 from bridge.reading import RecordReader
 from bridge.rows import Rows
 from bridge.templates import TaskTemplate
+from bridge.text import shown
 
 _COLUMNS = frozenset(
     (
@@ -177,8 +178,10 @@ def _key(row: Mapping[str, Any], wanted: _Wanted, number: int = 0) -> str | None
         return None if number else row.get("bridge_key")
     value = row.get(wanted.id_column)
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+        what = "missing, so there is no key" if value in (None, "") else f"{shown(value)} is no key"
         raise ValueRejected(
-            f"{wanted.id_column}: missing, so there is no key", remedy="give every row an id, or name no column of ids"
+            f"{wanted.id_column}: {what}",
+            remedy="give every row an id that is a text or a whole number, or name no column of ids",
         )
     return f"{value}-{number}" if number else str(value)
 

@@ -100,6 +100,15 @@ class TestOneGeneration:
         assert (record.suggestions, record.metadata) == ((), {"rating": 3})
 
 
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [(None, "id: missing, so there is no key"), (1.5, "id: 1.5 is no key"), (True, "id: True is no key")],
+)
+def test_what_is_no_key_is_named(key: Any, reason: str) -> None:
+    reader = from_distilabel([{"id": key, "instruction": "p", "generation": "r"}], RATING, id_column="id")
+    assert (list(reader), reader.rejects[0].reason) == ([], reason)
+
+
 class TestSeveralGenerations:
     def test_ratings_become_ranks(self) -> None:
         row = {
