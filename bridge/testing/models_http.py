@@ -61,7 +61,6 @@ class HttpThread:
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._error: BaseException | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="model server", daemon=True)
         self.port = 0
 
@@ -98,17 +97,14 @@ class HttpThread:
             self._started.set()
         loop.run_forever()
         server.close()
-        for task in self._tasks:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         try:
             while (request := await _request(reader)) is not None:
                 answer = await self._handler(request)
@@ -118,6 +114,8 @@ class HttpThread:
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # clients come and go as they like
+        except asyncio.CancelledError:
+            pass  # stop(); asyncio would print a traceback for each connection
         finally:
             writer.close()
 

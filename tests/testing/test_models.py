@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -141,6 +143,17 @@ class TestFaults:
         with ModelServer(batches=BatchFaults(lost=True)) as server:
             assert call(server, "/batches", body={"input_file_id": "none"})[0] == 400
             assert server.batches.sizes == []
+
+
+def test_it_ends_without_a_word_while_clients_are_connected(caplog: pytest.LogCaptureFixture) -> None:
+    clients = []
+    with ModelServer() as server:
+        for _ in range(5):
+            clients.append(socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0)))
+        chat(server)
+    for client in clients:
+        client.close()
+    assert caplog.records == []
 
 
 def test_it_runs_as_a_process_of_its_own() -> None:
