@@ -111,6 +111,8 @@ class BatchAsker:
                 yield reply
 
     async def _answer(self, portion: list[ChatRequest]) -> list[Reply]:
+        for request in portion:
+            self._client.check(request)
         parts = {request.key: [request] for request in portion}
         failed: dict[str, Failed] = {}
         tries: Counter[str] = Counter()
@@ -165,8 +167,6 @@ class BatchAsker:
         size = 0
         account = self._client.account
         for call in calls:
-            if call.model != self.model:
-                raise UsageError(f"a batch for {self.model!r:.60} and other models", remedy="make one for each model")
             await self._client.lacking(call)  # now, because a probe may have to wait for room once some is set aside
         for call in calls:
             line = await self._line(call)

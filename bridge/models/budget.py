@@ -98,7 +98,8 @@ def likely(request: ChatRequest) -> Tokens:
         texts += len(canonical_json(request.schema))
     prompt = ceil(texts / BYTES_PER_TOKEN) + 10 * len(request.messages)
     limits = (request.parameters.get(name) for name in ("max_completion_tokens", "max_tokens"))
-    longest = next((limit for limit in limits if isinstance(limit, int)), UNLIMITED_ANSWER)
+    # Local servers take -1 for no limit.
+    longest = next((limit for limit in limits if isinstance(limit, int) and limit > 0), UNLIMITED_ANSWER)
     return Tokens(prompt, longest * request.n)
 
 

@@ -150,9 +150,10 @@ class ModelClient:
         Raises:
             EndpointError: the endpoint answers nobody, or not like an OpenAI-compatible one.
             BudgetSpent: the request might cost more than is left.
-            UsageError: the budget is in money, and the model has no price.
+            UsageError: the request is for another model; the budget is in money, and the model has no price.
             StoreError: the journal cannot be written.
         """
+        self.check(request)
         first = await self._call(request)
         got = len(first.answer.choices) if isinstance(first, Entry) and first.answer else 0
         if not 0 < got < request.n:
@@ -186,6 +187,18 @@ class ModelClient:
             raise
         finally:
             await _settle(waiting, cancel=cancel)
+
+    def check(self, request: ChatRequest) -> None:
+        """Refuse a request for another model.
+
+        Raises:
+            UsageError: it is one.
+        """
+        if request.model != self.model:
+            raise UsageError(
+                f"a request for {request.model!r:.60} to a client of {self.model!r:.60}",
+                remedy="make a client for each model; they may share a journal",
+            )
 
     # -- one call
 

@@ -6,14 +6,15 @@ or project from its environment variables, no proxy, no retries of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bridge.errors import ConfigError, UsageError
 from bridge.keys import Secret, check_transport, environment_key, key_file, origin, saved_key
-from bridge.models.outcomes import Failed
+from bridge.models.outcomes import SETTINGS, Failed
 
 if TYPE_CHECKING:
     import httpx2
@@ -23,6 +24,9 @@ OPENAI, OPENAI_KEY_VARIABLE = "https://api.openai.com:443", "OPENAI_API_KEY"
 
 TIMEOUT_S = 600.0
 """For one reply. A long answer of a slow model takes minutes, and an abandoned request is paid for all the same."""
+
+LARGEST_REPLY, LARGEST_FILE = 2**28, 2**31
+"""Bytes of one reply, and of a file of results. What sends more, such as a radio station, is no model."""
 
 _LOCAL = ("localhost", "127.0.0.1", "[::1]", "::1")
 
@@ -94,12 +98,14 @@ class Endpoint:
                 "the package openai is not installed", remedy="pip install 'annobridge[generate]'"
             ) from None
         encrypted = self.url.startswith("https:")
+        self._timeout_s = timeout_s
         self._http = httpx2.AsyncClient(
             follow_redirects=False,
             trust_env=False,
             verify=encrypted,
             timeout=httpx2.Timeout(timeout_s, connect=10.0),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=connections),
+            event_hooks={"response": [_limited]},
         )
         self._sdk = AsyncOpenAI(
             api_key=key.reveal() if key else "none",
@@ -125,7 +131,8 @@ class Endpoint:
         import httpx2
 
         return await self._send(
-            lambda: self._sdk.post(path, body=body, cast_to=httpx2.Response, options={"headers": self._headers})
+            lambda: self._sdk.post(path, body=body, cast_to=httpx2.Response, options={"headers": self._headers}),
+            self._timeout_s,
         )
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> HttpReply | Failed:
@@ -154,13 +161,18 @@ class Endpoint:
             )
         )
 
-    async def _send(self, call: Any) -> HttpReply | Failed:
+    async def _send(self, call: Any, within_s: float | None = None) -> HttpReply | Failed:
         import httpx2
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         try:
-            reply: httpx2.Response = await call()
+            async with asyncio.timeout(within_s):  # the SDK's own is for each piece that comes
+                reply: httpx2.Response = await call()
             return _read(reply)
+        except TimeoutError:
+            return Failed("unclear", "no answer in time")
+        except _TooLarge:
+            return Failed("fatal", "its reply has no end", remedy=SETTINGS)
         except APIStatusError as error:
             return _read(error.response)
         except APITimeoutError as error:
@@ -178,3 +190,29 @@ class Endpoint:
 
 def _read(reply: httpx2.Response) -> HttpReply:
     return HttpReply(reply.status_code, {name.lower(): value for name, value in reply.headers.items()}, reply.content)
+
+
+class _TooLarge(Exception):
+    """A reply is larger than any that is meant."""
+
+
+async def _limited(reply: httpx2.Response) -> None:
+    """Let a reply end in an error once it is too large, before it fills the memory."""
+    import httpx2
+
+    assert isinstance(reply.stream, httpx2.AsyncByteStream)
+    stream: httpx2.AsyncByteStream = reply.stream
+
+    class Limited(httpx2.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            left = LARGEST_FILE if reply.request.method == "GET" else LARGEST_REPLY
+            async for part in stream:
+                left -= len(part)
+                if left < 0:
+                    raise _TooLarge
+                yield part
+
+        async def aclose(self) -> None:
+            await stream.aclose()
+
+    reply.stream = Limited()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 from pydantic_core import from_json
 
@@ -66,8 +66,10 @@ _TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|context.{0,20}(length|size|window)|too many tokens|too large to proc",
     re.IGNORECASE,
 )
+_TOO_LARGE = re.compile(r"request too large|must be reduced in order to run", re.IGNORECASE)
 _FILTERED = re.compile(r"content_filter|content_policy|moderation|ResponsibleAI", re.IGNORECASE)
-_SETTINGS = "check the model's address: it usually ends in /v1"
+_NO_COUNT = 10**9  # no reply takes so many tokens
+SETTINGS = "check the model's address: it usually ends in /v1"
 
 
 def outcome(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> Outcome:
@@ -87,7 +89,7 @@ def outcome(status: int, headers: Mapping[str, str], body: bytes, *, now: float)
         if hidden is not None:
             return failure(hidden, headers, body, now=now)
         what = "something that is not JSON" if said is None else "JSON that is no chat completion"
-        return Failed("fatal", f"it answers {status} with {what}", remedy=_SETTINGS)
+        return Failed("fatal", f"it answers {status} with {what}", remedy=SETTINGS)
     return failure(status, headers, body, now=now)
 
 
@@ -118,11 +120,13 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, *, now: float)
         case 403 if not _FILTERED.search(code):
             return Failed("fatal", f"the key may not do this ({told})", remedy="check what the key may use")
         case 404 | 405 if said is None:
-            return Failed("fatal", f"there is no such address ({told})", remedy=_SETTINGS)
+            return Failed("fatal", f"there is no such address ({told})", remedy=SETTINGS)
         case 404:
             return Failed("fatal", f"there is no such model, or no such address ({told})", remedy="check both names")
         case 429 if "quota" in code or "billing" in code:
             return Failed("fatal", f"the account's quota is used up ({told})", remedy="see the provider's account page")
+        case 429 if _TOO_LARGE.search(_start(body)):  # what waiting does not help against
+            return Failed("refused", f"the request is larger than the account's limit of tokens ({told})", own=True)
         case 429:
             return Failed("busy", f"the endpoint asks to wait ({told})", asked)
         case 408 | 409 | 425:
@@ -131,13 +135,17 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, *, now: float)
         return Failed(
             "fatal", f"it redirects ({status}), which is not followed", remedy="give the address that it redirects to"
         )
-    if _TOO_LONG.search(body[:4000].decode("utf-8", "replace")):
+    if _TOO_LONG.search(_start(body)):
         return Failed("refused", f"the prompt is longer than the model's context ({told})", own=True)
     if status >= 500:
         return Failed("broken", f"an error of the endpoint ({told})", asked)
-    if _FILTERED.search(body[:4000].decode("utf-8", "replace")):
+    if _FILTERED.search(_start(body)):
         return Failed("refused", f"refused by the endpoint's content filter ({told})", own=True)
     return Failed("refused", f"the endpoint refuses the request ({told})")
+
+
+def _start(body: bytes) -> str:
+    return body[:4000].decode("utf-8", "replace")
 
 
 def read_completion(said: Any) -> Answered | None:
@@ -167,7 +175,8 @@ def _choice(given: Mapping[str, Any]) -> Choice:
     message = given["message"]
     text = message.get("content")
     if isinstance(text, list):  # parts, as some endpoints answer
-        text = "".join(part.get("text") or "" for part in text if isinstance(part, dict))
+        parts = [part.get("text") for part in text if isinstance(part, dict)]
+        text = "".join(part for part in parts if isinstance(part, str))
     finish = given.get("finish_reason")
     finish = finish if isinstance(finish, str) and _CODE.fullmatch(finish) else "stop"
     if isinstance(message.get("refusal"), str) and message["refusal"]:
@@ -203,9 +212,13 @@ def _tokens(usage: Any) -> Tokens | None:
     if not isinstance(usage, dict):
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not isinstance(prompt, int) or prompt < 0:
+    if not _is_count(prompt):
         return None
-    return Tokens(prompt, completion if isinstance(completion, int) and completion >= 0 else 0)
+    return Tokens(prompt, completion if _is_count(completion) else 0)
+
+
+def _is_count(given: Any) -> TypeGuard[int]:
+    return isinstance(given, int) and not isinstance(given, bool) and 0 <= given < _NO_COUNT
 
 
 def whole(text: str) -> str:

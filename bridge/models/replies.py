@@ -8,8 +8,16 @@ from bridge.metadata import wrote_stub
 
 TOKENS_RAN_OUT = "truncated: the answer reached the limit of tokens"
 
+_BROKEN_OFF = "broken off: the endpoint ended the answer early"
+
 _PROBLEMS = {
     "length": TOKENS_RAN_OUT,
+    "max_tokens": TOKENS_RAN_OUT,
+    "model_length": TOKENS_RAN_OUT,
+    "error": _BROKEN_OFF,
+    "abort": _BROKEN_OFF,
+    "insufficient_system_resource": _BROKEN_OFF,
+    "safety": "refused by the endpoint's content filter",
     "content_filter": "refused by the endpoint's content filter",
     "refusal": "refused by the model",
     "tool_calls": "a call of a tool instead of an answer",
@@ -55,8 +63,8 @@ class Choice:
     @property
     def problem(self) -> str | None:
         """Why this is no answer to work with; None if it is one."""
-        if self.finish in _PROBLEMS:
-            return _PROBLEMS[self.finish]
+        if self.finish.lower() in _PROBLEMS:
+            return _PROBLEMS[self.finish.lower()]
         if self.finish == "missing":
             return "fewer choices came than were asked for"
         return None if self.text and self.text.strip() else "an empty answer"

@@ -164,7 +164,7 @@ class TestErrors:
             ask(server, requests(3))
 
     def test_a_request_for_another_model(self) -> None:
-        with echo() as server, pytest.raises(UsageError, match="a batch for 'stub' and other models"):
+        with echo() as server, pytest.raises(UsageError, match="a request for 'other' to a client of 'stub'"):
             ask(server, [request(model="other")])
 
     def test_an_impossible_number_of_lines(self) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -28,6 +32,31 @@ SCHEMA = {
     "required": ["score"],
     "additionalProperties": False,
 }
+
+
+@contextmanager
+def endless(part: bytes, *, every_s: float = 0.0) -> Iterator[str]:
+    """The address of a server whose replies go on until the client hangs up."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while not ended.wait(every_s):
+                    self.wfile.write(part)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    ended = Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            ended.set()
+            server.shutdown()
 
 
 @pytest.fixture(autouse=True)
@@ -275,6 +304,17 @@ class TestFailures:
             assert len(server.asked) == 2
         assert reply.problem is None
 
+    def test_an_answer_that_drips_is_given_up_in_time(self) -> None:
+        with endless(b" ", every_s=0.1) as url:
+            (reply,) = ask(url, [request()], timeout_s=0.5)
+        assert reply.problem == "no answer in time"
+
+    def test_an_answer_without_end_ends_the_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("bridge.models.endpoint.LARGEST_REPLY", 1_000_000)
+        with endless(b" " * 100_000) as url:
+            _, error = ask_until_error(url, [request()])
+        assert "its reply has no end" in str(error)
+
     def test_ten_rows_in_a_row_without_an_answer_end_the_run(self) -> None:
         with ModelServer(rate=1, kinds=["broken"]) as server:
             _, error = ask_until_error(server, requests(50), concurrency=2)
@@ -348,6 +388,13 @@ class TestClearErrors:
         with ModelServer(models=["other"]) as server:
             _, error = ask_until_error(server, [request()])
         assert "there is no such model, or no such address (404 model_not_found)" in str(error)
+
+    def test_a_request_for_another_model_is_refused_before_it_is_sent(self) -> None:
+        with ModelServer() as server:
+            _, error = ask_until_error(server, [request(model="large")], model="small")
+            assert server.asked == []
+        assert isinstance(error, UsageError)
+        assert "a request for 'large' to a client of 'small'" in str(error)
 
     def test_an_address_without_its_end(self) -> None:
         with ModelServer() as server:

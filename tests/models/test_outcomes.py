@@ -55,6 +55,7 @@ class TestFailures:
             (200, {"choices": ["text"]}, "fatal", False),
             (429, {"error": {"code": "rate_limit_exceeded"}}, "busy", False),
             (429, {"error": {"code": "insufficient_quota"}}, "fatal", False),
+            (429, {"error": {"message": "Request too large for m on tokens per min (TPM)"}}, "refused", True),
             (408, b"", "broken", False),
             (500, b"", "broken", False),
             (503, b"<html>", "broken", False),
@@ -120,12 +121,27 @@ class TestAnswers:
             (message("Four."), Choice("Four.", "stop")),
             (message(None), Choice(None, "stop")),
             (message([{"type": "text", "text": "Fo"}, {"type": "text", "text": "ur."}]), Choice("Four.", "stop")),
+            (message([{"text": {"value": "Four."}}, {"text": 4}, "Four."]), Choice("", "stop")),
             (message("Fo", finish_reason="length"), Choice("Fo", "length")),
             (message("Four.", finish_reason=None), Choice("Four.", "stop")),
         ],
     )
     def test_texts_come_in_several_forms(self, body: Any, choice: Choice) -> None:
         assert said(200, body) == Answered("m", (choice,), None)
+
+    @pytest.mark.parametrize(
+        ("finish", "problem"),
+        [
+            ("MAX_TOKENS", "truncated"),
+            ("model_length", "truncated"),
+            ("error", "broken off"),
+            ("insufficient_system_resource", "broken off"),
+            ("SAFETY", "refused"),
+        ],
+    )
+    def test_what_other_endpoints_call_an_early_end_is_one(self, finish: str, problem: str) -> None:
+        (choice,) = said(200, message("Fo", finish_reason=finish)).choices  # type: ignore[union-attr]
+        assert str(choice.problem).startswith(problem)
 
     def test_choices_are_ordered_by_their_index(self) -> None:
         body = {"choices": [{"index": 1, "message": {"content": "b"}}, {"index": 0, "message": {"content": "a"}}]}
@@ -137,6 +153,12 @@ class TestAnswers:
         answered = said(200, {**message("Four."), "usage": {"prompt_tokens": 9, "completion_tokens": 2}})
         assert isinstance(answered, Answered)
         assert answered.tokens == Tokens(9, 2)
+
+    @pytest.mark.parametrize("tokens", [True, -1, 3.0, 10**30, "9", None])
+    def test_what_is_no_number_of_tokens_is_not_counted(self, tokens: Any) -> None:
+        answered = said(200, {**message("Four."), "usage": {"prompt_tokens": tokens, "completion_tokens": tokens}})
+        assert isinstance(answered, Answered)
+        assert answered.tokens is None
 
     def test_what_cannot_be_is_left_out_of_logprobs(self) -> None:
         tops = [{"token": "4", "logprob": -0.1}, {"token": "5", "logprob": -99999.0}, {"token": "6", "logprob": None}]
@@ -217,6 +239,10 @@ class TestBudget:
     def test_a_prompt_is_not_thought_shorter_than_it_is(self, text: str, tokens: int) -> None:
         """By the measured characters per token: 5 in these words, 1.4 in Chinese, 2.9 in transcripts with times."""
         assert likely(request(text)).prompt >= tokens
+
+    @pytest.mark.parametrize("limit", [-1, 0])
+    def test_an_answer_without_a_limit_is_not_thought_to_take_nothing(self, limit: int) -> None:
+        assert likely(request("?", parameters={"max_tokens": limit})).completion == likely(request("?")).completion > 0
 
 
 class TestRequests:
