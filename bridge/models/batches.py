@@ -225,7 +225,8 @@ class BatchAsker:
             page = await self._asked(lambda: self._endpoint.get("/batches", dict(after)), "list the batches")
             listed = page.get("data") or []
             for one in listed:
-                if isinstance(one, dict) and (one.get("metadata") or {}).get("annobridge") == batch.name:
+                metadata = one.get("metadata") if isinstance(one, dict) else None
+                if isinstance(metadata, dict) and metadata.get("annobridge") == batch.name:
                     return _id(one, self._stop)
             if not page.get("has_more") or not listed:
                 return ""
@@ -234,8 +235,8 @@ class BatchAsker:
     async def _finish(self, batch: _Batch, failed: dict[str, Failed]) -> None:
         """Wait until a batch has ended, and put what it answered into the journal."""
         while True:
-            state = await self._asked(lambda: self._endpoint.get(f"/batches/{batch.id}"), "look at a batch")
-            if state.get("status") in _ENDED:
+            state = await self._state(batch)
+            if state["status"] in _ENDED:
                 break
             await self._clock.pause(self._poll_s)
         left = dict.fromkeys(batch.keys)
@@ -256,9 +257,26 @@ class BatchAsker:
         if fatal is not None:
             self._stop(fatal.reason, fatal.remedy)
         if state["status"] in ("failed", "cancelled"):
-            self._stop(
-                f"the batch {batch.id} ended as {state['status']}{_codes(state)}", "run it again to send the rest"
-            )
+            remedy = "run it again to send the rest, in smaller batches if it was too large for the account"
+            self._stop(f"the batch {batch.id} ended as {state['status']}{_codes(state)}", remedy)
+
+    async def _state(self, batch: _Batch) -> dict[str, Any]:
+        """What the endpoint says of a batch; ``status`` is a text."""
+
+        async def look() -> HttpReply | Failed:
+            reply = await self._endpoint.get(f"/batches/{batch.id}")
+            if isinstance(reply, HttpReply) and reply.status == 404:
+                self._stop(
+                    f"there is no batch {batch.id} (any more)",
+                    "give the key of the account that made it; if it was deleted, take the line with "
+                    f'"batch {batch.name}" out of the journal, and its requests are sent again',
+                )
+            return reply
+
+        state = await self._asked(look, "look at a batch")
+        if not isinstance(state.get("status"), str):
+            self._stop("it answers with a batch that has no status", "has it a Batch API?")
+        return state
 
     def _take(self, batch: _Batch, key: str, result: Answered | Failed, failed: dict[str, Failed]) -> Failed | None:
         """Note one result; it is returned where no other request can fare better."""
@@ -291,6 +309,8 @@ class BatchAsker:
     async def _read(self, path: str) -> bytes:
         while True:
             reply = await self._endpoint.get(path)
+            if isinstance(reply, HttpReply) and reply.status == 404:
+                return b""  # providers delete results after some time (OpenAI after 30 days): they are missing
             if isinstance(reply, HttpReply) and 200 <= reply.status < 300:
                 self._failures = 0
                 return reply.body
@@ -326,8 +346,11 @@ def _results(content: bytes) -> Iterator[tuple[str, Answered | Failed]]:
             continue
         response = line.get("response")
         if isinstance(response, dict) and isinstance(response.get("status_code"), int):
-            body = json.dumps(response.get("body")).encode()
-            yield line["custom_id"], outcome(response["status_code"], {}, body, now=0.0)
+            status, body = response["status_code"], json.dumps(response.get("body")).encode()
+            result = outcome(status, {}, body, now=0.0)
+            if status == 200 and isinstance(result, Failed) and result.kind == "fatal":
+                result = _NOT_DONE  # a broken line among others; the endpoint is one
+            yield line["custom_id"], result
         else:
             error = line.get("error")
             expired = isinstance(error, dict) and error.get("code") == "batch_expired"

@@ -22,6 +22,8 @@ class BatchFaults:
         missing: so many lines stand in neither file.
         broken: so many fail with a 500, in the error file.
         expired: so many are not begun when the time is over; the batch ends as ``expired``.
+        garbled: so many stand in the file of results with nothing that was said.
+        gone: the files of results are deleted before anybody reads them.
         failed: the batch is refused as a whole: it ends as ``failed``, and nothing is done.
         lost: the connection closes after the batch was made, so that nobody is told its id.
     """
@@ -30,6 +32,8 @@ class BatchFaults:
     missing: int = 0
     broken: int = 0
     expired: int = 0
+    garbled: int = 0
+    gone: bool = False
     failed: bool = False
     lost: bool = False
 
@@ -43,6 +47,7 @@ class _Batch:
     status: str = "in_progress"
     output: str | None = None
     errors: str | None = None
+    gone: bool = False
     counts: dict[str, int] = field(default_factory=lambda: {"total": 0, "completed": 0, "failed": 0})
 
     def shown(self) -> dict[str, Any]:
@@ -75,6 +80,7 @@ class Batches:
         self._complete = complete
         self._faults = faults
         self._files: dict[str, bytes] = {}
+        self._gone: set[str | None] = set()
         self._batches: dict[str, _Batch] = {}
         self._results: dict[str, tuple[list[bytes], list[bytes], str]] = {}
 
@@ -94,7 +100,7 @@ class Batches:
         match request.method, parts:
             case "POST", ["files"]:
                 return self._upload(request)
-            case "GET", ["files", name, "content"] if name in self._files:
+            case "GET", ["files", name, "content"] if name in self._files and name not in self._gone:
                 return HttpAnswer(200, self._files[name], "application/octet-stream")
             case "POST", ["batches"]:
                 return self._create(request)
@@ -146,6 +152,7 @@ class Batches:
             batch.status = "failed"
             return
         left = lines[faults.missing :]
+        garbled, left = left[: faults.garbled], left[faults.garbled :]
         broken, left = left[: faults.broken], left[faults.broken :]
         expired, left = left[: faults.expired], left[faults.expired :]
         good: list[bytes] = []
@@ -154,18 +161,26 @@ class Batches:
             status, body = self._complete(line["body"])
             shown = _line(line, {"status_code": status, "request_id": "req", "body": body}, None)
             (good if status == 200 else bad).append(shown)
+        good += [_line(line, {"status_code": 200, "request_id": "req", "body": None}, None) for line in garbled]
         error = {"error": {"message": "The server had an error.", "code": "server_error"}}
         bad += [_line(line, {"status_code": 500, "request_id": "req", "body": error}, None) for line in broken]
         told = {"code": "batch_expired", "message": "This request could not be executed before the time was over."}
         bad += [_line(line, None, told) for line in expired]
         # Neither file is in the order of the input.
         self._results[batch.id] = (good[::-1], bad[::-1], "expired" if faults.expired else "completed")
+        batch.gone = faults.gone
 
     def _end(self, batch: _Batch) -> None:
         good, bad, batch.status = self._results[batch.id]
         batch.counts["completed"], batch.counts["failed"] = len(good), len(bad)
         batch.output = self._keep(b"".join(good)) if good else None
         batch.errors = self._keep(b"".join(bad)) if bad else None
+        if batch.gone:
+            self._gone |= {batch.output, batch.errors}
+
+    def forget(self) -> None:
+        """Delete all batches, as providers do after some time."""
+        self._batches.clear()
 
 
 def _line(line: Mapping[str, Any], response: Mapping[str, Any] | None, error: Mapping[str, Any] | None) -> bytes:

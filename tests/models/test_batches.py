@@ -53,6 +53,7 @@ class TestJoining:
             (BatchFaults(broken=2), [20, 2]),
             (BatchFaults(expired=15), [20, 15]),
             (BatchFaults(missing=1, broken=2, expired=4), [20, 7]),
+            (BatchFaults(garbled=3), [20, 3]),
         ],
     )
     def test_what_did_not_come_back_is_sent_again(self, faults: BatchFaults, sizes: list[int]) -> None:
@@ -60,6 +61,11 @@ class TestJoining:
             assert texts(ask(server, requests(20))) == EXPECTED
             assert server.batches.sizes == sizes
             assert set(server.answered.values()) == {1}
+
+    def test_results_that_were_deleted_are_asked_for_again(self) -> None:
+        with echo(batches=BatchFaults(gone=True, broken=1)) as server:
+            assert texts(ask(server, requests(3))) == EXPECTED[:3]
+            assert server.batches.sizes == [3, 3]
 
     def test_a_line_that_is_refused_costs_one_row_and_is_not_sent_again(self) -> None:
         with echo(context=50) as server:
@@ -158,6 +164,21 @@ class TestErrors:
             with pytest.raises(EndpointError, match="the batch batch_1 ended as failed"):
                 ask(server, requests(3), journal)
             assert texts(ask(server, requests(3), journal)) == EXPECTED[:3]
+
+    def test_a_batch_that_was_deleted_is_named_with_the_line_that_knows_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal.jsonl"
+        with echo() as server:
+            with Journal(path) as journal:
+                ask(server, requests(3), journal)
+            lines = [line for line in path.read_text().splitlines(keepends=True) if '"answer"' not in line]
+            path.write_text("".join(line for line in lines if '"ended ' not in line))
+            server.batches.forget()
+            with Journal(path) as journal, pytest.raises(EndpointError, match="there is no batch batch_1") as raised:
+                ask(server, requests(3), journal)
+            name = raised.value.remedy.split('"')[1]
+            path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if name not in line))
+            with Journal(path) as journal:
+                assert texts(ask(server, requests(3), journal)) == EXPECTED[:3]
 
     def test_a_wrong_model(self) -> None:
         with echo(models=["other"]) as server, pytest.raises(EndpointError, match="there is no such model"):
