@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from common import PART, TEMPLATE, Spent, Turn, in_turn, part_by_part, ratio, records, total
+from common import PART, TEMPLATE, Spent, Turn, in_turn, part_by_part, processors, ratio, records, total
 
 from bridge.records import Record
 from bridge.servers.argilla import Argilla
@@ -300,7 +300,8 @@ def main() -> None:
             pushing[f"bare push by {batch}"] = partial(bench.bare_push, batch=batch)
         if options.sdk_python:
             pushing["SDK log"] = bench.sdk_push
-        parts = {} if options.pulls else part_by_part(options.rounds, pushing)
+        pids = json.loads(Path(folder, "home/server.json").read_text())["pids"]
+        parts = {} if options.pulls else part_by_part(options.rounds, pushing, lambda: processors(pids))
         pushes = {name: total(taken) for name, taken in parts.items()}
         project, dataset, answers = bench.answered()
         sides: dict[str, Callable[[], Spent]] = {
@@ -323,6 +324,8 @@ def main() -> None:
             result[f"push / {name}"] = ratio(parts["push"], parts[name])
     if pushes and options.sdk_python:
         result["push / SDK log"] = ratio(parts["push"], parts["SDK log"])
+        whole = {name: ratio(parts["push"], parts[name], lambda s: s.processor + s.server) for name in parts}
+        result["push / SDK log, processors of client and server"] = whole["SDK log"]
         result["push / SDK log, processor"] = round(pushes["push"].processor / pushes["SDK log"].processor, 3)
     if options.sdk_python:
         result["pull / SDK iteration"] = round(pulls["pull"].wall / pulls["SDK iteration"].wall, 3)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from bridge.records import Record, Suggestion
@@ -18,10 +21,11 @@ WORDS = ("the", "model", "answers", "with", "care", "names", "its", "sources", "
 
 
 class Spent(NamedTuple):
-    """Seconds on the clock, and of the client's own processor."""
+    """Seconds on the clock, of the client's own processor, and of those of all processes of the server."""
 
     wall: float
     processor: float
+    server: float = 0.0
 
 
 def records(count: int) -> list[Record]:
@@ -68,7 +72,8 @@ class Turn:
     A side is a function that prepares itself, says that it is ``ready``, and then says what it ``wrote``.
     """
 
-    def __init__(self, side: Callable[[Turn], None]) -> None:
+    def __init__(self, side: Callable[[Turn], None], server: Callable[[], float]) -> None:
+        self._server = server
         self.processor = 0.0
         """Processor seconds that a side spent in another process; it adds them itself."""
         self.over = False
@@ -105,45 +110,62 @@ class Turn:
 
     def take(self) -> Spent:
         """Let it work for a part, and say what that took."""
-        started, spent, elsewhere = time.perf_counter(), time.process_time(), self.processor
+        started, spent, elsewhere, served = time.perf_counter(), time.process_time(), self.processor, self._server()
         self._go.set()
         self._hear()
-        return Spent(time.perf_counter() - started, time.process_time() - spent + self.processor - elsewhere)
+        processor = time.process_time() - spent + self.processor - elsewhere
+        return Spent(time.perf_counter() - started, processor, self._server() - served)
 
 
-def part_by_part(rounds: int, sides: dict[str, Callable[[Turn], None]]) -> dict[str, list[Spent]]:
+def part_by_part(
+    rounds: int, sides: dict[str, Callable[[Turn], None]], server: Callable[[], float] = lambda: 0.0
+) -> dict[str, list[Spent]]:
     """What each part of all rounds took; the sides take turns after every :data:`PART` records, in changing order.
+
+    ``server`` tells the processor seconds of the server so far.
 
     A machine that is slow for minutes at a time is slow for all of them.
     """
     rng = random.Random(7)
     parts: dict[str, list[Spent]] = {name: [] for name in sides}
     for number in range(rounds):
-        turns = {name: Turn(side) for name, side in sides.items()}
+        turns = {name: Turn(side, server) for name, side in sides.items()}
         done = {name: len(taken) for name, taken in parts.items()}
         while left := [name for name, turn in turns.items() if not turn.over]:
             for name in rng.sample(left, len(left)):
                 parts[name].append(turns[name].take())
         for name, taken in parts.items():
-            wall, processor = total(taken[done[name] :])
-            print(f"  round {number + 1}  {name:22} {wall:7.2f} s, processor {processor:.2f} s", file=sys.stderr)
+            spent = total(taken[done[name] :])
+            times = f"{spent.wall:7.2f} s, processor {spent.processor:.2f} s, the server's {spent.server:.2f} s"
+            print(f"  round {number + 1}  {name:22} {times}", file=sys.stderr)
     return parts
 
 
+def processors(pids: Sequence[int]) -> float:
+    """Processor seconds so far of the process groups that these processes lead (Linux only)."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[2]) in pids:
+                ticks += sum(map(int, fields[11:15]))  # its own, and of its children that ended
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def total(parts: Sequence[Spent]) -> Spent:
-    """The sums of both."""
-    return Spent(sum(part.wall for part in parts), sum(part.processor for part in parts))
+    """The sums of each."""
+    return Spent(*map(sum, zip(*parts, strict=True)))
 
 
-def ratio(one: Sequence[Spent], other: Sequence[Spent]) -> str:
-    """The ratio of two sums of time, and between what 95 of 100 ratios lie if parts are drawn again (a bootstrap).
+def ratio(one: Sequence[Spent], other: Sequence[Spent], seconds: Callable[[Spent], float] = lambda s: s.wall) -> str:
+    """The ratio of two sums of seconds, and between what 95 of 100 ratios lie if parts are drawn again (a bootstrap).
 
     Parts of the same place are drawn together, because they ran one after the other.
     """
     rng = random.Random(7)
     pairs = list(zip(one, other, strict=False))  # a side may have a short part at the end
     drawn = sorted(
-        sum(a.wall for a, _ in again) / sum(b.wall for _, b in again)
+        sum(seconds(a) for a, _ in again) / sum(seconds(b) for _, b in again)
         for again in (rng.choices(pairs, k=len(pairs)) for _ in range(2000))
     )
-    return f"{total(one).wall / total(other).wall:.3f} (95 %: {drawn[50]:.3f} to {drawn[1949]:.3f})"
+    return f"{seconds(total(one)) / seconds(total(other)):.3f} (95 %: {drawn[50]:.3f} to {drawn[1949]:.3f})"

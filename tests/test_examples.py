@@ -12,7 +12,7 @@ import pytest
 from bridge.servers.local_label_studio import LocalLabelStudio
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-LIVE = ["mark_errors", "own_template", "rate_model_outputs"]
+LIVE = ["mark_errors", "meetings_to_pairs", "own_template", "rate_model_outputs"]
 ALONE = ["merge_files"]
 NOT_PROGRAMS = ["example_server"]
 ELSEWHERE = ["demo", "distilabel_pipeline"]  # `make demo`; tests/interop/test_distilabel_live.py
