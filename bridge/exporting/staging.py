@@ -39,8 +39,8 @@ def staged(folder: Path, stale: Iterable[Path]) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
     try:
-        yield new
         with _explained(folder):
+            yield new
             (new / _STALE).write_text("".join(f"{path.as_posix()}\n" for path in stale), "utf-8")
             _sync(new)
             new.rename(folder / _WRITTEN)
@@ -101,5 +101,6 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"{folder}: cannot be written: {error.strerror}", remedy="free some space, or choose another folder"
+            f"{folder}: cannot be written: {error.strerror or error}",
+            remedy="free some space, or choose another folder",
         ) from None

@@ -259,14 +259,14 @@ def _write(
         shape = plan.formats[name]
         if shape.hosted:
             extra.append(sidecar(kind, name, split))
-            _write_jsonl(folder / extra[-1], (line["metadata"] for line in plan.lines(name, split)))
+            write_lines(folder / extra[-1], (line["metadata"] for line in plan.lines(name, split)))
         for container in ("jsonl",) if shape.hosted else containers:
             path = folder / place(kind, name, split, container)
             lines = plan.lines(name, split)
             if container == "parquet":
                 _write_parquet(path, lines, shape.columns)
             else:
-                _write_jsonl(path, (_alone(line) for line in lines) if shape.hosted else lines)
+                write_lines(path, (_alone(line) for line in lines) if shape.hosted else lines)
             files.append(ExportedFile(path, name, len(indices), sha256(path), split))
     for name, there in _files(plan, containers).items():
         for file_name, text in settings(kind, name, there).items():
@@ -305,11 +305,6 @@ def _write(
 def _alone(line: Line) -> Line:
     """A line for a service that refuses columns it does not know."""
     return {key: value for key, value in line.items() if key != "metadata"}
-
-
-def _write_jsonl(path: Path, lines: Iterable[Line]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_lines(path, lines)
 
 
 def _write_parquet(path: Path, lines: Iterable[Line], columns: Mapping[str, Column]) -> None:
