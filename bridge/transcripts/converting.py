@@ -14,7 +14,7 @@ from bridge.transcripts.forms import Form
 from bridge.transcripts.packing import packed
 from bridge.transcripts.preparing import Preparation, Said, Treatment
 from bridge.transcripts.pseudonyms import Pseudonyms
-from bridge.transcripts.reading import Transcript, read_transcript
+from bridge.transcripts.reading import Transcript, read_transcripts
 from bridge.transcripts.rows import Origin, pack_row, reference_row, turn_row
 from bridge.transcripts.speakers import Speakers
 from bridge.transcripts.tokens import Count, estimated
@@ -155,6 +155,11 @@ class Conversion:
             for number, path in enumerate(paths, 1):
                 self._convert(path, write, refuse, ask)
                 tick("transcripts", number, len(paths))
+            if not self._result.files:
+                first = self._result.failed[-1]
+                raise InputError(
+                    f"no transcript in {', '.join(map(str, paths)):.200}: {first['reason']}", remedy=first["remedy"]
+                )
             if self._wanted.assistant is not None and not self._result.rows:
                 raise UsageError(
                     f"--assistant {self._wanted.assistant!r:.60}: says nothing behind anybody else",
@@ -167,12 +172,12 @@ class Conversion:
         usable = []
         for path in paths:
             try:
-                for turn in self._opened(path).turns():
-                    self._speakers.name(turn.speaker)
+                for transcript in self._opened(path):
+                    self._learn_names(transcript)
             except InputError as error:
                 if len(paths) == 1:
                     raise
-                self._result.failed.append({"file": str(path), "reason": error.reason, "remedy": error.remedy})
+                self._fail(str(path), error)
             else:
                 usable.append(path)
         if not usable:
@@ -180,12 +185,31 @@ class Conversion:
             raise InputError(f"none of {len(paths)} files is a transcript: {first['reason']}", remedy=first["remedy"])
         return usable
 
-    def _opened(self, path: Path) -> Transcript:
-        return read_transcript(path, form=self._wanted.form, encoding=self._wanted.encoding)
+    def _learn_names(self, transcript: Transcript) -> None:
+        try:
+            for turn in transcript.turns():
+                self._speakers.name(turn.speaker)
+        except InputError:
+            if not transcript.number:
+                raise  # of several in one file, each is told of when it is converted
+
+    def _opened(self, path: Path) -> Iterator[Transcript]:
+        return read_transcripts(path, form=self._wanted.form, encoding=self._wanted.encoding)
+
+    def _fail(self, place: str, error: InputError) -> None:
+        self._result.failed.append({"file": place, "reason": error.reason, "remedy": error.remedy})
 
     def _convert(self, path: Path, write: _Write, refuse: _Write, ask: _Write) -> None:
+        for transcript in self._opened(path):
+            try:
+                self._convert_one(transcript, write, refuse, ask)
+            except InputError as error:
+                if not transcript.number:
+                    raise
+                self._fail(transcript.place, error)
+
+    def _convert_one(self, transcript: Transcript, write: _Write, refuse: _Write, ask: _Write) -> None:
         wanted, result = self._wanted, self._result
-        transcript = self._opened(path)
         preparation = Preparation(wanted.treatment, self._speakers, self._people)
         said = preparation.prepared(self._turns(transcript, refuse))
         kept: list[Said] = []
@@ -208,7 +232,7 @@ class Conversion:
 
     def _turns(self, transcript: Transcript, refuse: _Write) -> Iterator[Turn]:
         """The turns; what is none is written down on the way."""
-        name = str(transcript.source.path)
+        name = transcript.place
         for piece in transcript:
             if isinstance(piece, Turn):
                 yield piece

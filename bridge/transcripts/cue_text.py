@@ -6,15 +6,15 @@ import html
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from bridge.transcripts.forms import Cue, Said, named
+from bridge.transcripts.forms import Cue, named
 from bridge.transcripts.turns import Turn
 
 _VOICE = re.compile(r"<v(?:\.[^\s<>]{0,200})?(?:[ \t]([^<>]{0,200}))?>", re.IGNORECASE)
-_ANOTHER = re.compile(r"\A\s*(?:>{1,3}|[-–])\s*(?=\S)")
 _WHOLE = re.compile(r"<v ([^<>]*)>([^<]*)</v>")
 _WEBVTT_TAGS = re.compile(
     r"</?(?:c|i|b|u|ruby|rt|lang|v)(?:[.\s][^<>]*)?>|<\d+(?::\d\d){1,2}[.,]\d{1,3}>", re.IGNORECASE
 )
+_TIME_INSIDE = re.compile(r"<\d+(?::\d\d){1,2}[.,]\d{1,3}>")
 _SRT_TAGS = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^<>]*)?>|\{\\an?\d{1,2}\}", re.IGNORECASE)
 
 
@@ -44,7 +44,7 @@ def cue_turns(
         for speaker, said in _voices(line, voice) if form == "webvtt" else [("", line)]:
             voice = speaker
             text = _plain(form, said)
-            begun = named_in_cue(text) if names is not None and not speaker else None
+            begun = named(text) if names is not None and not speaker else None
             if begun and (place == 0 or begun.speaker in (names or ())):
                 parts.append((begun.speaker, number, number, [begun.text]))
             elif parts and (parts[-1][0] == speaker or not speaker):
@@ -59,13 +59,30 @@ def cue_turns(
             first = last + 1
 
 
-def named_in_cue(text: str) -> Said | None:
-    """A name before a colon, also behind the marks that captions have for another speaker.
+def has_time_inside(line: str) -> bool:
+    """Whether words of a line have times of their own.
 
-    >>> named_in_cue(">> Bo: Yes - now."), named_in_cue("- Bo: Yes.").speaker
-    (Said(speaker='Bo', text='Yes - now.', start=None, end=None), 'Bo')
+    >>> has_time_inside("so<00:01.640><c> today</c>"), has_time_inside("<v Ann>so")
+    (True, False)
     """
-    return named(_ANOTHER.sub("", text, count=1))
+    return "<" in line and _TIME_INSIDE.search(line) is not None
+
+
+def without_repeats(before: Sequence[str], texts: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The lines of a cue without those at its beginning with which the one before ended.
+
+    >>> without_repeats(["so", "today"], [(7, "today"), (8, "we<00:02.000><c> go</c>")])
+    [(8, 'we<00:02.000><c> go</c>')]
+    """
+    plain = shown_lines(texts)
+    most = min(len(before), len(plain))
+    count = next((count for count in range(most, 0, -1) if plain[:count] == list(before[-count:])), 0)
+    return list(texts[count:])
+
+
+def shown_lines(texts: Sequence[tuple[int, str]]) -> list[str]:
+    """The lines of a WebVTT cue as they are shown."""
+    return [" ".join(_plain("webvtt", line).split()) for _, line in texts]
 
 
 def _voices(line: str, voice: str) -> Iterator[tuple[str, str]]:

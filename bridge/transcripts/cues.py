@@ -13,8 +13,9 @@ from pathlib import Path
 
 from bridge.errors import InputError
 from bridge.files import Reject
-from bridge.transcripts.cue_text import cue_turns
-from bridge.transcripts.forms import Cue, Form, cue_times, is_webvtt, sign_of
+from bridge.transcripts.cue_text import cue_turns, shown_lines, without_repeats
+from bridge.transcripts.forms import Cue, cue_times, is_webvtt
+from bridge.transcripts.scanner import Detected, Scanner
 from bridge.transcripts.source import MAX_LINE
 from bridge.transcripts.tally import Tally, mixed
 from bridge.transcripts.turns import Piece, lines_from
@@ -37,28 +38,16 @@ class _Open:
     size: int = 0
 
 
-class CueScanner:
-    """Turns of a file of cues.
+class CueScanner(Scanner):
+    """Turns of a file of cues; its form is ``webvtt`` or ``srt``."""
 
-    Args:
-        form: ``webvtt`` or ``srt``.
-        tally: what is counted on the way.
-        names: who may stand as ``Name: text`` in cues; None if nothing there is a name.
-        path: the file, for errors.
-        strict: whether another form in the file is an error.
-    """
-
-    def __init__(self, form: Form, tally: Tally, names: set[str] | None, path: Path, *, strict: bool = True) -> None:
-        self._form = form
-        self._tally = tally
-        self._names = names
-        self._path = path
-        self._strict = strict
+    def __init__(self, found: Detected, tally: Tally, path: Path, *, strict: bool = True) -> None:
+        super().__init__(found, tally, path, strict=strict)
         self._cue: _Open | None = None
         self._loose: list[tuple[int, str]] = []
         self._newest: Cue | None = None
+        self._shown: list[str] = []
         self._index = 0
-        self._apart = True
         self._skips = False
 
     def scan(self, lines: Iterable[tuple[int, str]]) -> Iterator[Piece]:
@@ -136,6 +125,8 @@ class CueScanner:
                     remedy="is this a transcript? An empty line ends a cue",
                 )
         elif not self._loose and self._form == "webvtt" and (_BLOCK.fullmatch(line) or is_webvtt(line)):
+            if self._strict and self._tally.in_unread and not self._tally.marks and is_webvtt(line):
+                raise mixed(self._path, "plain", number, "webvtt")
             self._skips = True
             self._tally.structure += 1
         else:
@@ -165,14 +156,17 @@ class CueScanner:
             return
         count = 1 + len(cue.lines)
         if isinstance(cue.times, str):
-            self._tally.bad_marks += 1
-            self._tally.unread += 1
-            self._tally.in_unread += count
             lost = f"; its text is in {lines_from(cue.lines[0][0], cue.lines[-1][0])}" if cue.lines else ""
-            yield Reject(cue.number, f"a cue whose times cannot be read: {cue.times}{lost}", _TIMES)
+            yield from self._lost(cue.number, count, f"a cue whose times cannot be read: {cue.times}{lost}", _TIMES)
             return
         if cue.times.end < cue.times.start:
             self._tally.doubt("a cue that ends before it begins")
+        if self._found.rolls and cue.lines:
+            shown = shown_lines(cue.lines)
+            cue.lines = without_repeats(self._shown, cue.lines)
+            self._shown = shown
+            if len(cue.lines) < len(shown):
+                self._tally.doubt("a cue that shows lines of the one before again, which are read once")
         turns = list(cue_turns(self._form, cue.times, cue.number, cue.lines, self._names))
         if turns:
             self._tally.read += 1
@@ -186,13 +180,6 @@ class CueScanner:
         yield from turns
 
     # -- other forms
-
-    def _refuse_foreign(self, number: int, line: str) -> None:
-        if not self._strict:
-            return
-        others = sign_of(line, apart=self._apart)
-        if others and self._form not in others:
-            raise mixed(self._path, self._form, number, others[0])
 
     def _refuse_other_cues(self, number: int, times: Cue, index: int | None) -> None:
         """WebVTT and SRT behind each other: points become commas, or the reverse, where counting starts anew."""

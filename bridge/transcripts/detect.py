@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bridge.errors import InputError
-from bridge.transcripts.cue_text import named_in_cue
+from bridge.transcripts.cue_text import has_time_inside
 from bridge.transcripts.cues import CueScanner
-from bridge.transcripts.forms import LONGEST, TITLES, Form, heading, is_webvtt, named, sign_of, time_alone, timed
+from bridge.transcripts.forms import (
+    LONGEST,
+    TITLES,
+    Form,
+    heading,
+    is_meet_start,
+    is_name,
+    is_webvtt,
+    named,
+    sign_of,
+    spoken_heading,
+    time_alone,
+    time_below,
+    timed,
+)
+from bridge.transcripts.labelled import NEXT_LINES
+from bridge.transcripts.scanner import Detected
 from bridge.transcripts.tally import Tally
 from bridge.transcripts.turns import Turn
 
 HEAD_LINES = 600
 """How many lines are looked at before any is read."""
 
-_JSON = re.compile(r"\s*(?:\{|\[\s*(?:[\[{\"]|$))")
+_JSON = re.compile(r"[\s\ufeff]*(?:\{|\[\s*(?:[\[{\"]|$))")
 _MEET = re.compile(
     r"\W*(?:Transcription ended after [\d:]+|(?:This editable|This) transcript was computer generated.*"
     r"|(?:.{0,200} [-–] )?Transcript)\W*",
@@ -27,29 +42,13 @@ _MEET = re.compile(
 _OTTER_END = re.compile(r"Transcribed by https?://otter\.ai\s*", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Detected:
-    """What a text is.
+def is_json(beginning: str) -> bool:
+    """Whether a text seems to be JSON, by its beginning.
 
-    Args:
-        form: its form.
-        names: who may stand as ``Name: text``: in cues, None if nothing there is a name; elsewhere, None if any may.
-        awaits_start: whether a heading 'Transcript' divides it from what stands before.
-    """
-
-    form: Form
-    names: set[str] | None = None
-    awaits_start: bool = False
-
-
-def is_json(head: Sequence[str]) -> bool:
-    """Whether a text seems to be JSON.
-
-    >>> is_json(['{"segments": []}']), is_json(["[00:01] Ann: Hi"]), is_json(["[", '{"segments": []}]'])
+    >>> is_json('{"segments": []}'), is_json("[00:01] Ann: Hi"), is_json('[\\n {"segments": []}]')
     (True, False, True)
     """
-    first = next((line for line in head if line.strip()), "")
-    return _JSON.match(first) is not None
+    return _JSON.match(beginning) is not None
 
 
 def detect(head: Sequence[str], path: Path, *, document: bool = False) -> Detected:
@@ -79,12 +78,15 @@ def detect(head: Sequence[str], path: Path, *, document: bool = False) -> Detect
 
 
 def describe(head: Sequence[str], form: Form, path: Path) -> Detected:
-    """Who speaks in a text of a known form, as far as that must be known before it is read."""
+    """What must be known of a text of a known form before it is read."""
     if form in ("webvtt", "srt"):
-        return Detected(form, _names_in_cues(head, form, path))
+        rolls = form == "webvtt" and any(map(has_time_inside, head))
+        return Detected(form, _names_in_cues(head, form, path), rolls=rolls)
     if form == "plain":
-        return Detected(form, _names_in_lines(head))
-    return Detected(form, None, form == "meet" and any(_is_meet_start(line) for line in head))
+        return _plain(head)
+    return Detected(
+        form, awaits_start=form == "meet" and any(map(is_meet_start, head)), dense=form != "meet" and _is_dense(head)
+    )
 
 
 def _form(head: Sequence[str], document: bool) -> Form | None:
@@ -92,22 +94,23 @@ def _form(head: Sequence[str], document: bool) -> Form | None:
     if is_webvtt(first):
         return "webvtt"
     signs: Counter[Form] = Counter()
-    names = lines = 0
-    apart = True
-    for line in head:
-        if not line.strip():
-            apart = True
-            continue
+    names = lines = alone = 0
+    for apart, line, _ in _in_order(head):
         lines += 1
         sign = _sign(line, apart, document)
         if sign:
             signs[sign] += 1
-        names += named(line.strip().strip("*").replace(":**", ":")) is not None
-        apart = False
+        names += named(line) is not None
+        alone += time_alone(line) is not None
+    pasted = _pasted(head)
+    if pasted > 1 and 2 * pasted >= alone:
+        signs["teams"] += pasted
     meets = sum(_MEET.fullmatch(line[:LONGEST]) is not None for line in head)
-    alone = sum(time_alone(line) is not None for line in head)
-    if names and (meets or (alone and names > signs["otter"])) and not (set(signs) - {"otter"}):
+    if names and (meets or (alone and names >= alone)) and not (set(signs) - {"otter"}):
         return "meet"
+    plain = _plain(head)
+    if plain.dense or plain.names_above:
+        signs["plain"] += sum(1 for line in head if timed(line, bare=True))
     if signs:
         return signs.most_common(1)[0][0]
     # One line with a colon makes no conversation of a prose.
@@ -115,9 +118,11 @@ def _form(head: Sequence[str], document: bool) -> Form | None:
 
 
 def _sign(line: str, apart: bool, document: bool) -> Form | None:
-    signs = sign_of(line, apart=apart)
+    signs = tuple(form for form in sign_of(line, apart=apart) if form not in ("whisper", "qmsum"))
     if not signs and heading(line, apart=apart):
         signs = ("otter", "teams")
+    if not signs and spoken_heading(line):
+        signs = ("teams",)
     if signs:
         if document:
             return "teams" if "teams" in signs else signs[0]
@@ -127,25 +132,70 @@ def _sign(line: str, apart: bool, document: bool) -> Form | None:
     if _OTTER_END.fullmatch(line[:LONGEST]):
         return "otter"
     said = timed(line)
-    return "plain" if said and line.lstrip()[:1] in "[(" else None
+    return (
+        "plain" if said and (said.of_day or line.lstrip()[:1] in "[(（【" or not line.lstrip()[:1].isdigit()) else None
+    )
 
 
-def _is_meet_start(line: str) -> bool:
-    return re.fullmatch(r"\W*(?:.{0,200}[-–] )?Transcript\W*", line[:LONGEST], re.IGNORECASE) is not None
+def _in_order(head: Sequence[str]) -> Iterator[tuple[bool, str, Sequence[str]]]:
+    """The lines that are not empty, each with whether an empty one stands before it, and the lines behind it."""
+    apart = True
+    for at, line in enumerate(head):
+        if line.strip():
+            yield apart, line, head[at + 1 : at + 1 + NEXT_LINES]
+        apart = not line.strip()
+
+
+def _pasted(head: Sequence[str]) -> int:
+    """How many names stand above times, as in text that is pasted out of Teams."""
+    found = 0
+    before = ""
+    for apart, line, below in _in_order(head):
+        # Where only one line stands between two times, that is what is said.
+        found += (apart or time_alone(before) is None) and time_below(line, below) is not None
+        before = line
+    return found
+
+
+def _is_dense(head: Sequence[str]) -> bool:
+    """Whether headings stand without empty lines between turns: most of those that would need one, the first aside."""
+    loose = [apart for apart, line, _ in _in_order(head) if not heading(line) and _needs_room(line)]
+    return loose.count(False) > loose[1:].count(True)
+
+
+def _needs_room(line: str) -> bool:
+    return time_alone(line) is not None or heading(line, apart=True) is not None
 
 
 def _names_in_cues(head: Sequence[str], form: Form, path: Path) -> set[str] | None:
     """Names before a colon in cues, if at least half of those without a voice begin so."""
-    scanner = CueScanner(form, Tally(), None, path, strict=False)
+    scanner = CueScanner(Detected(form), Tally(), path, strict=False)
     texts = [piece.text for piece in scanner.scan(enumerate(head, 1)) if isinstance(piece, Turn) and not piece.speaker]
-    names = [said.speaker for text in texts if (said := named_in_cue(text.partition("\n")[0]))]
+    names = [said.speaker for text in texts if (said := named(text.partition("\n")[0]))]
     return set(names) if names and 2 * len(names) >= len(texts) else None
 
 
-def _names_in_lines(head: Sequence[str]) -> set[str] | None:
+def _plain(head: Sequence[str]) -> Detected:
     """Where turns have times, those who speak in one, and those who are named twice without; else anybody."""
-    with_times = {said.speaker for line in head if (said := timed(line))}
-    if not with_times:
-        return None
-    without = Counter(said.speaker for line in head if not timed(line) and (said := named(line)))
-    return {*with_times, *(name for name, count in without.items() if count > 1)} - {""}
+    lines = [(line, below) for _, line, below in _in_order(head)]
+    marks = [(line, said, below) for line, below in lines if (said := timed(line, bare=True))]
+    nameless = [(said.text, below) for _, said, below in marks if not said.speaker]
+    bare = sum(timed(line) is None for line, _, _ in marks)
+    alone = sum(time_alone(line) is not None for line, _ in lines)
+    above = len(nameless) == len(marks) > 1 and all(is_name(text) and _has_text(below) for text, below in nameless)
+    dense = not above and (alone > 1 or bare > 1) and 2 * max(bare, alone + 1) >= len(lines)
+    behind = Counter(said.speaker for line, _ in lines if (said := timed(line)) and said.speaker)
+    timeless = Counter(said.speaker for line, _ in lines if not timed(line) and (said := named(line)))
+    if not dense and not above:
+        marks = [mark for mark in marks if timed(mark[0])]
+    if not marks:
+        return Detected("plain", dense=dense)
+    strangers = 2 * behind.total() >= len(marks)
+    names = {*(name for name, count in behind.items() if strangers or count > 1)}
+    names |= {name for name, count in timeless.items() if count > 1}
+    return Detected("plain", names, strangers, names_above=above, dense=dense)
+
+
+def _has_text(below: Sequence[str]) -> bool:
+    """Whether a line stands directly below that begins no turn itself."""
+    return bool(below) and bool(below[0].strip()) and timed(below[0], bare=True) is None

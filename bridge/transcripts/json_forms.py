@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from bridge.errors import InputError, ValueRejected
+from bridge.errors import ValueRejected
 from bridge.files import Reject
 from bridge.text import check_text, shown
 from bridge.transcripts.forms import Form
-from bridge.transcripts.source import Source
 from bridge.transcripts.tally import Tally
+from bridge.transcripts.times import seconds
 from bridge.transcripts.turns import Piece, Turn
-
-MAX_BYTES = 200 * 2**20
-"""Largest file: JSON is read as a whole."""
 
 _DETAILS = ("avg_logprob", "no_speech_prob", "compression_ratio", "confidence")
 
@@ -36,60 +32,18 @@ class Reference:
     spans: tuple[tuple[int, int], ...] = ()
 
 
-def load_json(source: Source) -> tuple[Form, Mapping[str, Any]]:
-    """The one object of a JSON file, and which form it is in.
-
-    Raises:
-        InputError: it is no JSON, holds several transcripts, or is of neither form.
-    """
-    path = source.path
-    if source.size > MAX_BYTES:
-        raise InputError(f"{path}: JSON of more than {MAX_BYTES:,} bytes", remedy="split it, one meeting a file")
-    try:
-        whole = json.loads(path.read_bytes().decode(source.encoding))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", remedy="give the path of a readable file") from None
-    except RecursionError:
-        raise InputError(f"{path}: JSON that is nested too deeply", remedy="is this the right file?") from None
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data":
-            raise InputError(
-                f"{path}:{error.lineno}: a second JSON value", remedy="cut it into files, one transcript each"
-            ) from None
-        raise InputError(f"{path}:{error.lineno}: not JSON: {error.msg}", remedy="is the file whole?") from None
-    except UnicodeError as error:
-        raise InputError(f"{path}: not {source.encoding}: {error!s:.100}", remedy="name the encoding") from None
-    except ValueError as error:  # a number of thousands of digits
-        raise InputError(
-            f"{path}: not JSON that can be read: {error!s:.60}", remedy="is this the right file?"
-        ) from None
-    if isinstance(whole, list) and whole and all(isinstance(one, dict) and "text" in one for one in whole):
-        whole = {"segments": whole}
-    elif isinstance(whole, list) and len(whole) == 1:
-        whole = whole[0]
-    if isinstance(whole, dict):
-        if isinstance(whole.get("segments"), list):
-            return "whisper", whole
-        if isinstance(whole.get("meeting_transcripts"), list):
-            return "qmsum", whole
-    raise InputError(
-        f"{path}: JSON, but neither Whisper's ('segments') nor QMSum's ('meeting_transcripts')",
-        remedy="give one transcript a file, in one of these forms or as text",
-    )
-
-
-def json_pieces(form: Form, whole: Mapping[str, Any], tally: Tally) -> Iterator[Piece]:
+def json_pieces(form: Form, items: Sequence[Any], tally: Tally) -> Iterator[Piece]:
     """The turns of a Whisper or QMSum file; their ``lines`` are the numbers of segments or turns, from 1.
 
     >>> tally = Tally()
-    >>> said = {"segments": [{"start": 0, "end": 1.5, "text": " Shall we?", "no_speech_prob": 0.01}, {"text": 5}]}
+    >>> said = [{"start": 0, "end": 1.5, "text": " Shall we?", "no_speech_prob": 0.01}, {"text": 5}]
     >>> for piece in json_pieces("whisper", said, tally):
     ...     print(piece)
     Turn(speaker='', text='Shall we?', lines=(1, 1), start=0.0, end=1.5, details={'no_speech_prob': 0.01})
     Reject(line=2, reason='segment 2: its text is no text but 5', remedy="give it a 'text'", key='')
     """
     unit, text_key = ("segment", "text") if form == "whisper" else ("turn", "content")
-    for number, item in enumerate(whole["segments" if form == "whisper" else "meeting_transcripts"], 1):
+    for number, item in enumerate(items, 1):
         tally.lines += 1
         tally.marks += 1
         try:
@@ -113,20 +67,35 @@ def json_pieces(form: Form, whole: Mapping[str, Any], tally: Tally) -> Iterator[
 def _turn(item: Any, unit: str, text_key: str, number: int) -> Turn:
     if not isinstance(item, dict):
         raise ValueRejected(f"no object but {shown(item)}", remedy=f"give {unit}s as objects")
-    text, speaker = item.get(text_key), item.get("speaker")
+    text, speaker = item.get(text_key), item.get("speaker", item.get("role"))
     if not isinstance(text, str):
         raise ValueRejected(f"its {text_key} is no text but {shown(text)}", remedy=f"give it a {text_key!r}")
+    if isinstance(speaker, int) or (isinstance(speaker, str) and speaker.isdecimal()):
+        speaker = f"Speaker {speaker}"
     if speaker is not None and not isinstance(speaker, str):
         raise ValueRejected(f"its speaker is no text but {shown(speaker)}", remedy="give the name as a text")
     for name, value in (("text", text), ("speaker", speaker or "")):
         check_text(value, name)
-    times = [item.get(name) for name in ("start", "end")] if unit == "segment" else [None, None]
+    times = _times(item) if unit == "segment" else (None, None)
     for time in times:
         if time is not None and not _is_number(time):
             raise ValueRejected(f"its time is no number but {shown(time)}", remedy="give seconds")
     start, end = (None if time is None else float(time) for time in times)
     details = {name: item[name] for name in _DETAILS if unit == "segment" and _is_number(item.get(name))}
     return Turn((speaker or "").strip(), text.strip(), (number, number), start, end, details)
+
+
+def _times(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    """When a segment begins and ends, in seconds; whisper.cpp has milliseconds or clocks, and transformers a pair."""
+    offsets, clocks, pair = (item.get(name) for name in ("offsets", "timestamps", "timestamp"))
+    if isinstance(offsets, dict):
+        times: list[Any] = [offsets.get("from"), offsets.get("to")]
+        return tuple(time / 1000 if _is_number(time) else time for time in times)
+    if isinstance(clocks, dict):
+        return tuple(seconds(str(clocks.get(name))) for name in ("from", "to"))
+    if isinstance(pair, list) and len(pair) == 2:
+        return tuple(pair)
+    return item.get("start"), item.get("end")
 
 
 def _is_number(value: object) -> bool:

@@ -25,7 +25,8 @@ class Origin(NamedTuple):
     def of(cls, transcript: Transcript, *, is_named: bool) -> Origin:
         """The origin of a transcript; where it is not to be named, a piece of the hash is its name."""
         source = transcript.source
-        name = source.path.name if is_named else f"{source.digest[:8]}{source.path.suffix}"
+        number = f":{transcript.number}" if transcript.number else ""
+        name = f"{source.path.name}{number}" if is_named else f"{source.digest[:8]}{source.path.suffix}"
         return cls(name, transcript.form, source.digest)
 
 

@@ -86,7 +86,7 @@ def open_source(path: str | Path, encoding: str | None = None) -> Source:
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
-                head = head or chunk[:64]
+                head = head or chunk[: 2**12]
                 size += len(chunk)
                 digest.update(chunk)
                 nuls += chunk.count(0)
@@ -109,26 +109,37 @@ def open_source(path: str | Path, encoding: str | None = None) -> Source:
     encoding = encoding or _marked(head) or _by_nuls(head)
     is_guess = False
     if encoding is None:
-        if nuls or 10 * controls > size:
+        if 10 * controls > size:
             raise InputError(f"{path}: binary data, not a transcript", remedy=_FORMS)
+        if nuls:
+            raise InputError(
+                f"{path}: {nuls:,} NUL bytes, which no text has",
+                remedy="take them out, or name the encoding with --encoding",
+            )
         encoding = "utf-8" if is_utf8 else _guessed(path, bytes(other))
         is_guess = encoding != "utf-8"
     return Source(path, encoding, digest.hexdigest()[:32], size, is_guess)
 
 
-def numbered_lines(source: Source) -> Iterator[tuple[int, str]]:
+def beginning(source: Source) -> str:
+    """The first characters of a text file, some thousand at most."""
+    with source.path.open("rb") as raw:
+        return codecs.getincrementaldecoder(source.encoding)("replace").decode(raw.read(2**12))
+
+
+def numbered_lines(source: Source, longest: int = MAX_LINE) -> Iterator[tuple[int, str]]:
     """The lines of a text file without their ends, counted from 1; LF, CRLF and CR end one.
 
     Raises:
-        InputError: a byte that the encoding does not have, or a line of over :data:`MAX_LINE` characters.
+        InputError: a byte that the encoding does not have, or a line of more characters than ``longest``.
     """
     number = 0
     try:
         with source.path.open("rb") as raw:
-            for number, line in enumerate(_lines(raw, source.encoding), 1):
-                if len(line) > MAX_LINE:
+            for number, line in enumerate(_lines(raw, source.encoding, longest), 1):
+                if len(line) > longest:
                     raise InputError(
-                        f"{source.path}:{number}: a line of more than {MAX_LINE:,} characters",
+                        f"{source.path}:{number}: a line of more than {longest:,} characters",
                         remedy="is this a transcript? One turn or cue stands on lines of its own",
                     )
                 yield number, line
@@ -144,7 +155,7 @@ def numbered_lines(source: Source) -> Iterator[tuple[int, str]]:
         raise InputError(f"{source.path}: {error.strerror}", remedy="give the path of a readable file") from None
 
 
-def _lines(raw: BinaryIO, encoding: str) -> Iterator[str]:
+def _lines(raw: BinaryIO, encoding: str, longest: int) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
     rest = ""
     is_last = False
@@ -155,7 +166,7 @@ def _lines(raw: BinaryIO, encoding: str) -> Iterator[str]:
         # A CR at the end of what is there may be the first half of a line's end.
         *whole, rest = _ENDS.split(rest) if is_last or not rest.endswith("\r") else _held(rest)
         yield from whole
-        if len(rest) > MAX_LINE:
+        if len(rest) > longest:
             break
     if rest:
         yield rest
@@ -201,11 +212,12 @@ def _marked(head: bytes) -> str | None:
 
 
 def _by_nuls(head: bytes) -> str | None:
-    # Most transcripts begin with ASCII ('WEBVTT', '1', '[', a name), whose other byte in UTF-16 is NUL.
-    nuls = [byte == 0 for byte in head[:4]]
-    if nuls == [False, True, False, True]:
-        return "utf-16-le"
-    return "utf-16-be" if nuls == [True, False, True, False] else None
+    # In UTF-16 each character of Latin texts has one NUL, and in other texts at least spaces, digits and line ends do.
+    first, second = head[::2].count(0), head[1::2].count(0)
+    most = max(first, second)
+    if most < 3 or most < 20 * min(first, second) or 50 * most < len(head):
+        return None
+    return "utf-16-le" if second > first else "utf-16-be"
 
 
 def _known(encoding: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -53,26 +52,6 @@ class Turn:
 
 Piece: TypeAlias = "Turn | Reject"
 """A turn, or a place of the source that cannot be read as one, with the reason."""
-
-_TIME = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{1,2})(?:[.,](\d{1,9}))?", re.ASCII)
-
-
-def seconds(text: str) -> float | None:
-    """A time of day or of a recording in seconds: ``[H:]MM:SS[.fff]``, any number of hours, point or comma.
-
-    None if it is no time: over 59 seconds, or over 59 minutes where there are hours.
-
-    >>> seconds("100:00:01,5"), seconds("01:02.250"), seconds("90:00"), seconds("00:61:00")
-    (360001.5, 62.25, 5400.0, None)
-    """
-    match = _TIME.fullmatch(text)
-    if not match or len(text) > 30:
-        return None
-    hours, minutes, whole, fraction = match.groups()
-    if int(whole) > 59 or (hours is not None and int(minutes) > 59):
-        return None
-    thousandths = round(int(fraction) * 1000 / 10 ** len(fraction)) if fraction else 0
-    return (((int(hours or 0) * 60 + int(minutes)) * 60 + int(whole)) * 1000 + thousandths) / 1000
 
 
 def clock(time: float) -> str:

@@ -94,8 +94,8 @@ class TestWebVtt:
         assert transcript.tally.doubts == {"a cue that ends before it begins": 1}
 
     def test_a_space_in_place_of_the_first_line_does_not_end_a_cue(self, tmp_path: Path) -> None:
-        text = f"{VTT}{ONE} \nso<00:01.640><c> today</c>\n\n{TWO}so today\n \n\n"
-        assert said(tmp_path, text) == [("", "so today"), ("", "so today")]
+        text = f"{VTT}{ONE} \nso<00:01.640><c> today</c>\n\n{TWO} \nwe go\n \n\n"
+        assert said(tmp_path, text) == [("", "so today"), ("", "we go")]
 
     def test_cues_without_an_empty_line_between_them(self, tmp_path: Path) -> None:
         assert said(tmp_path, f"{VTT}00:01.000 --> 00:02.000\nHi\n00:03.000 --> 00:04.000\nYo\n") == [
@@ -245,3 +245,32 @@ def test_what_is_written_as_cues_comes_back(texts: list[str]) -> None:
         turns, unread, _ = read(path)
     assert [turn.text for turn in turns] == [text.strip() for text in texts]
     assert unread == []
+
+
+class TestRollingCaptions:
+    TEXT = (
+        f"{VTT}00:00.160 --> 00:02.230 align:start position:0%\n \n"
+        "hello<00:00:00.480><c> and</c><00:00:00.640><c> you</c>\n\n"
+        "00:02.230 --> 00:02.240\nhello and you\n \n\n"
+        "00:02.240 --> 00:04.550\nhello and you\nto<00:00:02.399><c> the</c><00:00:02.560><c> show</c>\n\n"
+        "00:04.550 --> 00:04.560\nto the show\n \n\n"
+        "00:04.560 --> 00:06.000\nto the show\ntoday<00:00:05.000><c> no</c>\n"
+    )
+
+    def test_each_line_is_read_once(self, vtt: Path) -> None:
+        vtt.write_text(self.TEXT)
+        turns, _, transcript = read(vtt)
+        assert [(turn.text, turn.start) for turn in turns] == [
+            ("hello and you", 0.16),
+            ("to the show", 2.24),
+            ("today no", 4.56),
+        ]
+        assert (transcript.tally.marks, transcript.tally.read, transcript.tally.empty) == (5, 3, 2)
+        assert sum(transcript.tally.doubts.values()) == 4
+
+    def test_where_words_have_no_times_what_is_said_twice_stays(self, tmp_path: Path) -> None:
+        assert said(tmp_path, f"{VTT}{ONE}No.\n\n{TWO}No.\n\n{THREE}No.\nYes.\n") == [
+            ("", "No."),
+            ("", "No."),
+            ("", "No.\nYes."),
+        ]

@@ -86,3 +86,19 @@ def test_a_named_encoding_is_used(tmp_path: Path) -> None:
     path.write_bytes("Ann: ñ\n".encode("cp437"))
     (turn,), _, transcript = read(path, encoding="IBM437")
     assert (turn.text, transcript.source.encoding) == ("ñ", "cp437")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["Анна: Есть вопросы?\nБорис: Нет, спасибо.\n", "田中: はい\n鈴木: いいえ 1 2\n"])
+def test_utf_16_without_a_mark_in_any_script(tmp_path: Path, encoding: str, text: str) -> None:
+    path = tmp_path / "t.txt"
+    path.write_bytes((text * 2).encode(encoding))
+    turns, _, transcript = read(path)
+    assert (len(turns), transcript.source.encoding, transcript.source.guessed) == (4, encoding, False)
+
+
+def test_a_stray_nul_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_bytes(b"Ann: Hel\0lo\nBo: Hi\n")
+    with pytest.raises(InputError, match="1 NUL bytes, which no text has"):
+        read(path)

@@ -175,7 +175,8 @@ class TestJson:
         ("text", "reason"),
         [
             ('{"segments": [', "not JSON"),
-            ('{"segments": []}\n{"segments": []}', "a second JSON value"),
+            ('{"segments": []} {"segments": []}', "a second JSON value"),
+            ('{"segments": []}\n{"segments": []}', "several transcripts"),
             ('{"words": []}', "neither Whisper's"),
             ("[" * 100_000, "nested too deeply"),
         ],
