@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from bridge.exporting.forest import Forest
 from bridge.exporting.plan import Sieved
 from bridge.exporting.row import REJECTED, ROWS, Kind, Rejected, Row
 from bridge.exporting.settings import SplitsConfig
@@ -224,27 +225,6 @@ class _Texts:
             yield prompt_text(self._rows[kind][index].prompt, self._instruction)
 
 
-class _Forest:
-    """Union-find over names."""
-
-    def __init__(self) -> None:
-        self._parents: dict[str, str] = {}
-
-    def root(self, name: str) -> str:
-        parents = self._parents
-        parents.setdefault(name, name)
-        while parents[name] != name:
-            parents[name] = parents[parents[name]]
-            name = parents[name]
-        return name
-
-    def join(self, names: Iterable[str]) -> str:
-        roots = sorted({self.root(name) for name in names})
-        for other in roots[1:]:
-            self._parents[other] = roots[0]
-        return roots[0]
-
-
 def _names(unit: _Unit) -> list[str]:
     return [*(f"r{key}" for key in unit.records), *([f"p{unit.prompt}"] if unit.prompt else [])]
 
@@ -254,7 +234,7 @@ def _connected(units: Sequence[_Unit], texts: _Texts, near: float) -> list[list[
     from bridge.curate.near import join
     from bridge.curate.tokens import token_sets
 
-    forest = _Forest()
+    forest = Forest()
     for unit in units:
         forest.join(_names(unit))
     prompts = {unit.prompt: unit for unit in units if unit.prompt}
@@ -294,7 +274,7 @@ def _untangled(
         side = min(nodes.of(unit), key=_PLACING.__getitem__, default="")
         return not nodes.knows(unit), _PLACING[side], _lot(config.salt, unit.name)
 
-    forest, side_of = _Forest(), dict[str, str]()
+    forest, side_of = Forest(), dict[str, str]()
     placed: set[str] = set()
     kept: list[_Unit] = []
     refused: _Refused = {}
