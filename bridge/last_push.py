@@ -73,18 +73,18 @@ class LastPush:
 
 
 def last_push(ledger: Ledger) -> LastPush | None:
-    """The last push that left nothing to do; None before any.
+    """The last push that left nothing to do; None where none is known.
 
     >>> ledger = Ledger()
     >>> LastPush("9f86", "60ab", 3).remember(ledger)
     >>> last_push(ledger).records
     3
     """
-    note = ledger.note(NOTE)
-    if not note:
+    try:
+        told = json.loads(ledger.note(NOTE))
+        return LastPush(**told | {"rejects": [Reject(**reject) for reject in told["rejects"]]})
+    except (ValueError, TypeError, KeyError):  # there is none, or another version of annobridge wrote it
         return None
-    told = json.loads(note)
-    return LastPush(**told | {"rejects": [Reject(**reject) for reject in told["rejects"]]})
 
 
 def fingerprint(paths: Iterable[Path], *settings: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bridge.campaign import Campaign
-from bridge.last_push import NOTE, fingerprint
+from bridge.last_push import NOTE, fingerprint, last_push
 from bridge.records import Record, Suggestion
 from bridge.results import CheckResult
 from bridge.servers.memory import MemoryServer
@@ -200,6 +200,15 @@ class TestCampaign:
         folder.push()
         folder.push()
         assert folder.checked
+
+
+@pytest.mark.parametrize(
+    "note", ["", "no JSON", "[]", "{}", '{"inputs": "", "rows": "", "records": 1, "rejects": [7]}']
+)
+def test_a_note_of_another_version_is_none(note: str) -> None:
+    ledger = Ledger()
+    ledger.set_note(NOTE, note)
+    assert last_push(ledger) is None
 
 
 def test_the_fingerprint_tells_texts_apart_that_join_to_the_same(tmp_path: Path) -> None:
