@@ -117,6 +117,31 @@ def expected(row: dict[str, Any], *, chat: bool, learns: str = "answer") -> Prep
     return wanted
 
 
+def decoded(kind: str, batch: Any, tokenizer: Any) -> Prepared:
+    """One row of a batch as text: what the collators of TRL make, and those of Axolotl after them."""
+
+    def text(ids: Any, mask: Any) -> str:
+        return tokenizer.decode(
+            [int(i) for i, on in zip(ids, mask, strict=True) if on], clean_up_tokenization_spaces=False
+        )
+
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    if kind == "sft":
+        labels = batch["labels"][0]
+        return {"text": text(ids[0], mask[0]), "learned": text(ids[0], labels != -100)}
+    if kind == "kto":
+        label = batch["label"][0]
+        return {"text": text(ids[0], mask[0]), "learned": text(ids[0], batch["completion_mask"][0]), "label": label}
+    found: Prepared = {}
+    for number, name in enumerate(("chosen", "rejected")):
+        found[f"{name} text"] = text(ids[number], mask[number])
+        if kind == "dpo":
+            found[f"{name} learned"] = text(ids[number], batch["completion_mask"][number])
+    if "margin" in batch:
+        found["margin"] = float(batch["margin"][0])
+    return found
+
+
 def same(prepared: Prepared, wanted: Prepared) -> bool:
     """Whether a consumer's row says what was meant; it may say less of labels and margins, which not all take."""
     for name, value in wanted.items():

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tiny import END, Prepared, Sets, Table, expected, model, run
+from tiny import END, Prepared, Sets, Table, decoded, expected, model, run
 
 SIDES = {"": "train_dataset", "train": "train_dataset", "valid": "eval_dataset"}
 """Split to the data set of a trainer; the settings do not name the test rows."""
@@ -77,31 +77,6 @@ def trained(settings: Path, tiny: Path, work: Path) -> tuple[Any, Any]:
     load = load_preference_datasets if config.rl else load_datasets
     trainer, _, tokenizer, _, _ = setup_model_and_trainer(config, load(cfg=config, cli_args=TrainerCliArgs()))
     return trainer, tokenizer
-
-
-def decoded(kind: str, batch: Any, tokenizer: Any) -> Prepared:
-    """One row of a collator's batch as text."""
-
-    def text(ids: Any, mask: Any) -> str:
-        return tokenizer.decode(
-            [int(i) for i, on in zip(ids, mask, strict=True) if on], clean_up_tokenization_spaces=False
-        )
-
-    if kind == "sft":
-        ids, mask, labels = batch["input_ids"][0], batch["attention_mask"][0], batch["labels"][0]
-        return {"text": text(ids, mask), "learned": text(ids, labels != -100)}
-    ids, mask = batch["input_ids"], batch["attention_mask"]
-    if kind == "kto":
-        label = batch["label"][0]
-        return {"text": text(ids[0], mask[0]), "learned": text(ids[0], batch["completion_mask"][0]), "label": label}
-    found: Prepared = {}
-    for number, name in enumerate(("chosen", "rejected")):
-        found[f"{name} text"] = text(ids[number], mask[number])
-        if kind == "dpo":
-            found[f"{name} learned"] = text(ids[number], batch["completion_mask"][number])
-    if "margin" in batch:
-        found["margin"] = float(batch["margin"][0])
-    return found
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tiny import Prepared, Sets, Table, expected, model, run
+from tiny import Prepared, Sets, Table, decoded, expected, model, run
 
 
 def check(sets: Sets, table: Table, tiny: Path) -> None:
@@ -51,31 +51,6 @@ def prepared(kind: str, settings: Path, split: str, tiny: Path, work: Path) -> l
         net = AutoModelForCausalLM.from_pretrained(tiny)
     trainer = trainer_class(model=net, args=arguments, train_dataset=dataset[side], processing_class=tokenizer)
     return [decoded(kind, trainer.data_collator([row]), tokenizer) for row in trainer.train_dataset]
-
-
-def decoded(kind: str, batch: Any, tokenizer: Any) -> Prepared:
-    """One row of a collator's batch as text."""
-
-    def text(ids: Any, mask: Any) -> str:
-        return tokenizer.decode(
-            [int(i) for i, on in zip(ids, mask, strict=True) if on], clean_up_tokenization_spaces=False
-        )
-
-    ids, mask = batch["input_ids"], batch["attention_mask"]
-    if kind == "sft":
-        labels = batch["labels"][0]
-        return {"text": text(ids[0], mask[0]), "learned": text(ids[0], labels != -100)}
-    if kind == "kto":
-        label = batch["label"][0]
-        return {"text": text(ids[0], mask[0]), "learned": text(ids[0], batch["completion_mask"][0]), "label": label}
-    found: Prepared = {}
-    for number, name in enumerate(("chosen", "rejected")):
-        found[f"{name} text"] = text(ids[number], mask[number])
-        if kind == "dpo":
-            found[f"{name} learned"] = text(ids[number], batch["completion_mask"][number])
-    if "margin" in batch:
-        found["margin"] = float(batch["margin"][0])
-    return found
 
 
 if __name__ == "__main__":
