@@ -11,20 +11,20 @@ from bridge.transcripts.turns import Turn
 
 _VOICE = re.compile(r"<v(?:\.[^\s<>]{0,200})?(?:[ \t]([^<>]{0,200}))?>", re.IGNORECASE)
 _WHOLE = re.compile(r"<v ([^<>]*)>([^<]*)</v>")
-_WEBVTT_TAGS = re.compile(
-    r"</?(?:c|i|b|u|ruby|rt|lang|v)(?:[.\s][^<>]*)?>|<\d+(?::\d\d){1,2}[.,]\d{1,3}>", re.IGNORECASE
+_TAGS = re.compile(
+    r"</?(?:c|i|b|u|s|em|strong|ruby|rt|lang|v|font|span|p|div)(?:[.\s][^<>]*)?/?>"
+    r"|<\d+(?::\d\d){1,2}[.,]\d{1,3}>|\{\\an?\d{1,2}\}",
+    re.IGNORECASE,
 )
+_BREAK = re.compile(r"<br\s?/?>", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31});")
 _TIME_INSIDE = re.compile(r"<\d+(?::\d\d){1,2}[.,]\d{1,3}>")
-_SRT_TAGS = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^<>]*)?>|\{\\an?\d{1,2}\}", re.IGNORECASE)
 
 
-def cue_turns(
-    form: str, times: Cue, mark: int, texts: Sequence[tuple[int, str]], names: Collection[str] | None
-) -> Iterator[Turn]:
+def cue_turns(times: Cue, mark: int, texts: Sequence[tuple[int, str]], names: Collection[str] | None) -> Iterator[Turn]:
     """The turns of one cue: one, or one for each voice in it.
 
     Args:
-        form: ``webvtt`` or ``srt``.
         times: of the cue.
         mark: the line of its times.
         texts: the lines below, with their numbers.
@@ -32,18 +32,18 @@ def cue_turns(
 
     >>> times = Cue(1.0, 2.0, False)
     >>> lines = [(2, "<v Ann>2 &lt; 3, <i>no</i>?")]
-    >>> [(turn.speaker, turn.text) for turn in cue_turns("webvtt", times, 1, lines, None)]
+    >>> [(turn.speaker, turn.text) for turn in cue_turns(times, 1, lines, None)]
     [('Ann', '2 < 3, no?')]
     >>> lines = [(2, "Ann: I would"), (3, "say: yes."), (4, "Bo: Me too.")]
-    >>> [(turn.speaker, turn.text, turn.lines) for turn in cue_turns("srt", times, 1, lines, {"Ann", "Bo"})]
+    >>> [(turn.speaker, turn.text, turn.lines) for turn in cue_turns(times, 1, lines, {"Ann", "Bo"})]
     [('Ann', 'I would\\nsay: yes.', (1, 3)), ('Bo', 'Me too.', (4, 4))]
     """
     voice = ""
     parts: list[tuple[str, int, int, list[str]]] = []  # speaker, first and last line, text
     for place, (number, line) in enumerate(texts):
-        for speaker, said in _voices(line, voice) if form == "webvtt" else [("", line)]:
+        for speaker, said in _voices(line, voice):
             voice = speaker
-            text = _plain(form, said)
+            text = _plain(said)
             begun = named(text) if names is not None and not speaker else None
             if begun and (place == 0 or begun.speaker in (names or ())):
                 parts.append((begun.speaker, number, number, [begun.text]))
@@ -82,7 +82,7 @@ def without_repeats(before: Sequence[str], texts: Sequence[tuple[int, str]]) -> 
 
 def shown_lines(texts: Sequence[tuple[int, str]]) -> list[str]:
     """The lines of a WebVTT cue as they are shown."""
-    return [" ".join(_plain("webvtt", line).split()) for _, line in texts]
+    return [" ".join(_plain(line).split()) for _, line in texts]
 
 
 def _voices(line: str, voice: str) -> Iterator[tuple[str, str]]:
@@ -92,19 +92,17 @@ def _voices(line: str, voice: str) -> Iterator[tuple[str, str]]:
         return
     whole = _WHOLE.fullmatch(line)
     if whole:
-        yield html.unescape(whole[1]).strip() if "&" in whole[1] else whole[1].strip(), whole[2]
+        yield _plain(whole[1]).strip(), whole[2]
         return
     end = 0
     for match in _VOICE.finditer(line):
         if line[end : match.start()].strip():
             yield voice, line[end : match.start()]
-        voice, end = html.unescape(match[1] or "").strip(), match.end()
+        voice, end = _plain(match[1] or "").strip(), match.end()
     yield voice, line[end:]
 
 
-def _plain(form: str, text: str) -> str:
-    if form == "webvtt":
-        if "<" in text:
-            text = _WEBVTT_TAGS.sub("", text)
-        return html.unescape(text) if "&" in text else text
-    return _SRT_TAGS.sub("", text) if "<" in text or "{" in text else text
+def _plain(text: str) -> str:
+    if "<" in text or "{" in text:
+        text = _TAGS.sub("", _BREAK.sub("\n", text))
+    return _ENTITY.sub(lambda match: html.unescape(match[0]), text) if "&" in text else text

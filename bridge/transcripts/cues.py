@@ -60,7 +60,7 @@ class CueScanner(Scanner):
                 self._apart = True
                 continue
             self._tally.lines += 1
-            if "-->" in line and self._is_mark(line):
+            if "-->" in line and not (self._apart and _BLOCK.fullmatch(line)) and self._is_mark(line):
                 yield from self._mark(number, line)
             else:
                 yield from self._text(number, line)
@@ -167,7 +167,7 @@ class CueScanner(Scanner):
             self._shown = shown
             if len(cue.lines) < len(shown):
                 self._tally.doubt("a cue that shows lines of the one before again, which are read once")
-        turns = list(cue_turns(self._form, cue.times, cue.number, cue.lines, self._names))
+        turns = list(cue_turns(cue.times, cue.number, cue.lines, self._names))
         if turns:
             self._tally.read += 1
             self._tally.turns += len(turns)

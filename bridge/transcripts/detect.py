@@ -94,19 +94,20 @@ def _form(head: Sequence[str], document: bool) -> Form | None:
     if is_webvtt(first):
         return "webvtt"
     signs: Counter[Form] = Counter()
-    names = lines = alone = 0
+    names = lines = alone = headings = 0
     for apart, line, _ in _in_order(head):
         lines += 1
         sign = _sign(line, apart, document)
         if sign:
             signs[sign] += 1
+            headings += sign in ("otter", "teams") and time_alone(line) is None
         names += named(line) is not None
         alone += time_alone(line) is not None
     pasted = _pasted(head)
     if pasted > 1 and 2 * pasted >= alone:
         signs["teams"] += pasted
     meets = sum(_MEET.fullmatch(line[:LONGEST]) is not None for line in head)
-    if names and (meets or (alone and names >= alone)) and not (set(signs) - {"otter"}):
+    if names and (meets or (alone and names >= alone and names > headings)) and not (set(signs) - {"otter"}):
         return "meet"
     plain = _plain(head)
     if plain.dense or plain.names_above:
@@ -159,12 +160,12 @@ def _pasted(head: Sequence[str]) -> int:
 
 def _is_dense(head: Sequence[str]) -> bool:
     """Whether headings stand without empty lines between turns: most of those that would need one, the first aside."""
-    loose = [apart for apart, line, _ in _in_order(head) if not heading(line) and _needs_room(line)]
+    lines = [(apart, line) for apart, line, _ in _in_order(head)]
+    marks = [(apart, line) for apart, line in lines if heading(line, apart=True)]
+    loose = [apart for apart, line in marks if not heading(line)]
+    if not marks:
+        loose = [apart for apart, line in lines if time_alone(line) is not None]
     return loose.count(False) > loose[1:].count(True)
-
-
-def _needs_room(line: str) -> bool:
-    return time_alone(line) is not None or heading(line, apart=True) is not None
 
 
 def _names_in_cues(head: Sequence[str], form: Form, path: Path) -> set[str] | None:

@@ -35,14 +35,14 @@ _CUE = re.compile(rf"[\s{_MARKS}]*({CLOCK})\s*-->\s*({CLOCK})(?:[ \t{_MARKS}].*)
 _PART = r"(\d{1,9}):([0-5]\d):([0-5]\d)"
 _USUAL = re.compile(rf"{_PART}([.,])(\d{{3}}) --> {_PART}[.,](\d{{3}})(?:[ \t]|$)", re.ASCII)
 _TIMED = re.compile(
-    rf"[\s{_MARKS}]*(?:{_OPEN}({TIME})(?:{_TO}({TIME}))?{_CLOSE}|({TIME})(?:{_TO}({TIME}))?)"
+    rf"[\s{_MARKS}]*(?:{_OPEN}({TIME})(?:{_TO}({TIME}))?{_CLOSE}|({TIME})(?:{_TO}({TIME}))?)(?![\d,]|[.:]\d)"
     rf"[\s{_MARKS}]*(?:[-–—|]|:(?=\s))?\s*(.*)"
 )
 _TIME_BEHIND = re.compile(
     rf"[\s{_MARKS}]*(?:\*\*)?(\S[^\[\](（）)]{{0,79}}?(?: ?\([^\d()]{{1,40}}\))?)(?:\*\*)?(:?)\s?"
     rf"{_OPEN}({TIME})(?:{_TO}({TIME}))?{_CLOSE}\s?(?:\*\*)?(:?)(?:\*\*)?\s*(.*)"
 )
-_ZOOM = re.compile(r"\[([^\[\]]{1,100})\]\s+(\d{1,2}:\d\d:\d\d)\s*")
+_ZOOM = re.compile(rf"\[([^\[\]]{{1,100}})\]\s+({TIME})\s*")
 _CHAT = re.compile(
     rf"\s*({TIME})\s+From\s+(\S.{{0,100}}?)(?:\s+[tT]o\s+(\S.{{0,100}}?))?(?:\s:|(?<! ):(?=\s|$))\s*(.*)"
 )
@@ -63,8 +63,9 @@ _BRACKETED = re.compile(
     rf"[\s{_MARKS}]*{_ANOTHER}?\[(?:([^\W\d_][^\[\]:]{{0,79}})\]\s?:|((?i:speaker|spk)[ _#-]?\d{{1,4}})\])\s*(.*)"
 )
 _MEET_START = re.compile(r"\W*(?:.{0,200}[-–] )?Transcript\W*", re.IGNORECASE)
+_ROLE = re.compile(r"\([^()]*\)")
 _NO_NAME = re.compile(
-    r"note|notes|warning|example|update|e\.?g|i\.?e|p\.?s|re|https?|ftp|mailto|date|time|duration|title|subject|topic"
+    r"note|notes|warning|example|update|e\.?g|i\.?e|p\.?s|re|https?|ftp|mailto|date|time|duration|title|subject|topic|dialogue|format"
     r"|attendees|participants|present|location|meeting|agenda|summary|kind|language|style|region|source|transcript",
     re.IGNORECASE,
 )
@@ -142,7 +143,7 @@ def named(line: str) -> Said | None:
 
 
 def _is_speaker(name: str) -> bool:
-    words = name.split()
+    words = _ROLE.sub("", name).split()
     return bool(words) and len(words) <= (2 if words[0][0].islower() else 6) and not _NO_NAME.fullmatch(name.strip())
 
 
@@ -157,7 +158,7 @@ def is_name(text: str) -> bool:
         0 < len(words) <= 6
         and len(text) <= 100
         and text.strip()[-1] not in ".,;:!?"
-        and not text.strip()[0].isdigit()
+        and (text.strip()[0].isalpha() or text.strip()[0] == "+")
         and not (words[0][0].islower() and len(words) > 2)
     )
 
@@ -211,6 +212,8 @@ def _time_behind(line: str, tail: str) -> Said | None:
     name, before, since, end, behind, text = match.groups()
     start = moment(since)
     colon = before or behind
+    if before and not ("[" in line and since.count(":") == 2):
+        return None  # such as 'Ann: (10:30) will do'
     if start is None or not _is_speaker(name) or not name[0].isalnum() or (text and not colon):
         return None
     if not _has_capitals(name) and not (colon and not name.split()[-1][0].islower()):

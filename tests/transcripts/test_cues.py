@@ -107,8 +107,17 @@ class TestWebVtt:
         text = f"{VTT}00:01.000 --> 00:02.000\nHi\n\nWEBVTT\nX-TIMESTAMP-MAP=LOCAL:0\n\n00:03.000 --> 00:04.000\nYo\n"
         assert said(tmp_path, text) == [("", "Hi"), ("", "Yo")]
 
+    def test_an_arrow_in_a_note_begins_no_cue(self, vtt: Path) -> None:
+        vtt.write_text(f"{VTT}NOTE from 00:01 --> 00:05\nmore\n\n{ONE}Hi\n")
+        turns, unread, _ = read(vtt)
+        assert ([turn.text for turn in turns], unread) == (["Hi"], [])
+
 
 class TestSrt:
+    def test_voices_and_entities_without_the_header_of_webvtt(self, tmp_path: Path) -> None:
+        text = "00:00:01.000 --> 00:00:02.000\n<v Ann>R&D &amp; Q&amp;A</v>\n\n00:00:03.000 --> 00:00:04.000\nA<br/>B\n"
+        assert said(tmp_path, text) == [("Ann", "R&D & Q&A"), ("", "A\nB")]
+
     def test_points_no_index_and_no_empty_line(self, tmp_path: Path) -> None:
         text = (
             f"{SRT_ONE}One\n2\n00:00:02.5 --> 00:00:03.5\n42\n\n00:00:05,000 --> 00:00:06,000\nThree\n"

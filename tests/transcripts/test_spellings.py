@@ -85,6 +85,29 @@ class TestTimes:
             ("Bo", "Hi."),
         ]
 
+    def test_one_in_brackets_behind_a_colon_is_said(self, tmp_path: Path) -> None:
+        assert said(tmp_path, "Ann: (10:30) will do.\nBo: Hi.\n") == [("Ann", "(10:30) will do."), ("Bo", "Hi.")]
+
+    def test_one_on_a_line_of_its_own_is_said_where_headings_have_names(self, tmp_path: Path) -> None:
+        text = "Ann Lee  0:05\nWhen: tell me.\n10:30\n\nBo Chan  0:09\nHi.\n"
+        assert said(tmp_path, text) == [("Ann Lee", "When: tell me.\n10:30"), ("Bo Chan", "Hi.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0:00:01.000,0:00:02.000\nHello\n\n0:00:03.000,0:00:04.000\nYo\n",
+        "[Events]\nFormat: Start, Text\nDialogue: 0,0:00:01.00,Ann,,Hello\nDialogue: 0,0:00:03.00,Bo,,Yo\n",
+        '<tt xmlns="http://www.w3.org/ns/ttml"><p begin="00:00:01.000">Hi</p></tt>\n',
+        "speaker,start,text\nAnn,0,hello\nBo,1,yo\n",
+    ],
+)
+def test_a_form_that_is_not_read_is_not_read_wrong(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "talk.txt"
+    path.write_text(text)
+    with pytest.raises(InputError, match="no transcript that is known"):
+        read(path)
+
 
 class TestTeamsPasted:
     def test_names_pictures_and_times_in_words(self, tmp_path: Path) -> None:
