@@ -3,15 +3,15 @@
 A model that is to say the same in other words now and then says something else: 15 instead of 50, another city. What
 is found here is what can be seen without a model of language:
 
-- **Numbers** are digits, in any script, or English number words. ``1,000`` is ``1000``, ``3`` is ``three``; since
-  ``1.500`` means one thing in Berlin and another in Boston, it may stand for both. ``one`` is never missed, since it is
-  a pronoun too. The parts of a date are numbers: written in another way it counts as lost.
+- **Numbers** are digits, in any script, or English number words (:mod:`bridge.generating.amounts`). The parts of a date
+  are numbers: written in another way it counts as lost. Signs, units, and percent are not looked at.
 - **Names** are words with a capital letter within a sentence, words with one in their middle (NASA, iPhone), and those
   that the caller knows. A name is lost if its word is gone, however it is written. The first word of a sentence has a
   capital in any case, so a name that stands only there, and that nobody knows, is not seen.
 
 German writes all nouns with a capital, and Chinese knows none: there only known names can be told
-(:func:`capitals_tell`).
+(:func:`capitals_tell`). In scripts without capitals these are looked for anywhere in a text, for not all of them part
+their words.
 """
 
 from __future__ import annotations
@@ -21,15 +21,8 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-_UNITS += " seventeen eighteen nineteen"
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_NUMBER_WORDS = {word: number for number, word in enumerate(_UNITS.split())}
-_NUMBER_WORDS |= {word: 10 * number for number, word in enumerate(_TENS.split(), 2)}
-_COMPOUND = rf"({_TENS.replace(' ', '|')})[\s-]+({'|'.join(_UNITS.split()[1:10])})"
-_NUMBER_WORD = re.compile(rf"\b(?:{_COMPOUND}|({'|'.join(_NUMBER_WORDS)}))\b", re.IGNORECASE)
-_DIGITS = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*")
-_GROUPED = re.compile(r"\d{1,3}(?:([.,'’\u00a0\u202f])\d{3})(?:\1\d{3})*")
+from bridge.generating.amounts import Amount, amounts, is_amount
+
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['’]s?$", re.IGNORECASE)
 _ENDS_SENTENCE = re.compile(r"[.!?:;…。！？\n\r\t\"“”„«»‘`*#>(\[{|•]|(?:^|\s)[-–—]")
@@ -86,16 +79,19 @@ def changes(before: str, after: str, *, names: Iterable[str] = (), beside: str =
     >>> changes("We sold 1,500 units in May.", "In May 1500 units were sold in Rome.").invented_names
     ('Rome',)
     """
-    known = {part.casefold() for name in names for part in _WORD.findall(name)}
+    before, after, beside = (unicodedata.normalize("NFC", text) for text in (before, after, beside))
+    parts = [part for name in names for part in unicodedata.normalize("NFC", name).split()]
+    bare = [part for part in parts if part.lower() == part.upper()]
+    known = {word.casefold() for part in parts if part not in bare for word in _WORD.findall(part)}
     source = f"{before}\n{beside}"
-    old, new = list(_numbers(before)), list(_numbers(after))
-    there = [readings for _, readings, _ in _numbers(source)]
     old_words, new_words = _all_words(source), _all_words(after)
+    lost = [name for name in _names(before, known, capitals) if name.casefold() not in new_words]
+    invented = [name for name in _names(after, known, capitals) if name.casefold() not in old_words]
     return Changes(
-        _unique(text for text, readings, sure in old if sure and not any(readings & other for _, other, _ in new)),
-        _unique(text for text, readings, sure in new if sure and not any(readings & other for other in there)),
-        _unique(name for name in _names(before, known, capitals) if name.casefold() not in new_words),
-        _unique(name for name in _names(after, known, capitals) if name.casefold() not in old_words),
+        _without(amounts(before), amounts(after)),
+        _without(amounts(after), amounts(source)),
+        _unique([*lost, *(name for name in bare if name in before and name not in after)]),
+        _unique([*invented, *(name for name in bare if name in after and name not in source)]),
     )
 
 
@@ -116,39 +112,14 @@ def _told(kind: str, what: str, found: tuple[str, ...]) -> str:
     return f"the {kind}{'s' if len(found) > 1 else ''} {listed} {'are' if len(found) > 1 else 'is'} {what}"
 
 
+def _without(some: Iterable[Amount], others: Iterable[Amount]) -> tuple[str, ...]:
+    """Which of some numbers are surely none of the others, as they stand there."""
+    there = {reading for one in others for reading in one.readings}
+    return _unique(one.text for one in some if one.sure and there.isdisjoint(one.readings))
+
+
 def _unique(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
-
-
-# -- numbers
-
-
-def _numbers(text: str) -> Iterator[tuple[str, frozenset[str], bool]]:
-    """Each number as it stands there, what it can mean, and whether it surely is one."""
-    for match in _DIGITS.finditer(text):
-        yield match[0], _readings(match[0]), True
-    for match in _NUMBER_WORD.finditer(text):
-        tens, unit, single = match.groups()
-        value = _NUMBER_WORDS[tens.lower()] + _NUMBER_WORDS[unit.lower()] if tens else _NUMBER_WORDS[single.lower()]
-        yield match[0], frozenset((str(value),)), value != 1
-
-
-def _readings(text: str) -> frozenset[str]:
-    """What digits with points and commas can mean.
-
-    >>> sorted(_readings("1.500")), sorted(_readings("1,234.50")), sorted(_readings("10.3.2"))
-    (['1.5', '1500'], ['1234.5'], ['10.3.2'])
-    """
-    digits = "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text)
-    *whole, last = re.split(r"[.,'’\u00a0\u202f]", digits)
-    mark = "" if not whole else digits[-len(last) - 1]
-    found = set()
-    if _GROUPED.fullmatch(digits) or not whole:
-        found.add("".join((*whole, last)).lstrip("0") or "0")
-    front = digits[: -len(last) - 1] if whole else ""
-    if mark and mark in ".," and mark not in front and (len(whole) == 1 or _GROUPED.fullmatch(front)):
-        found.add(f"{''.join(whole).lstrip('0') or '0'}.{last}".rstrip("0").rstrip("."))
-    return frozenset(found or {digits})
 
 
 # -- names
@@ -176,7 +147,7 @@ def _names(text: str, known: Collection[str], capitals: bool) -> Iterator[str]:
         folded = word.casefold()
         if folded in known:
             yield word
-        elif capitals and folded not in _NO_NAMES and folded not in _NUMBER_WORDS and not shouted:
+        elif capitals and folded not in _NO_NAMES and not is_amount(word) and not shouted:
             inside = any(char.isupper() for char in word[1:])
             if inside or (word[0].isupper() and not first):
                 yield word

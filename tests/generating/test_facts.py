@@ -16,6 +16,16 @@ SAME = [
     ("It takes 2,5 hours.", "It takes 2.50 hours."),
     ("It costs 1,234.50.", "It costs 1 234.5.".replace(" ", "\u202f")),
     ("Meet at 09:30.", "Meet at 9:30."),
+    ("We sold two hundred and five chairs.", "We sold 205 chairs."),
+    ("It cost 1.5 million.", "It cost 1,500,000."),
+    ("It cost $5M and 20k more.", "It cost $5 million and 20,000 more."),
+    ("It took five thousand two hundred days.", "It took 5,200 days."),
+    ("Between one hundred and two hundred came.", "100 to 200 came."),
+    ("In 2019 seven people came.", "Seven people came in 2019."),
+    ("Take the twenty-first of three dozen.", "Take number 21 of 36."),
+    ("They met on the 2nd.", "They met on the second."),
+    ("Add ½ cup.", "Add 0.5 cup."),
+    ("Ask José about it.", "About it, ask Jose\u0301."),
     ("Sum up ٣ points.", "Sum up 3 points."),
     ("Take one of them.", "Take any of them."),
     ("Ask Ann's sister.", "Ask the sister of Ann."),
@@ -35,6 +45,10 @@ def test_the_same_numbers_and_names_in_other_words_are_no_change(before: str, af
     assert changes(after, before) == Changes()
 
 
+def told(lost: str, invented: str) -> str:
+    return f"the number {lost} is lost, the number {invented} is invented"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
@@ -42,6 +56,12 @@ def test_the_same_numbers_and_names_in_other_words_are_no_change(before: str, af
         ("Name three rivers.", "Name rivers.", "the number three is lost"),
         ("Name rivers.", "Name five rivers.", "the number five is invented"),
         ("Version 10.3.2 is out.", "Version 10.3 is out.", "the number 10.3.2 is lost, the number 10.3 is invented"),
+        ("We sold two hundred.", "We sold two thousand.", told("two hundred", "two thousand")),
+        ("It cost 5 million.", "It cost 5 billion.", told("5 million", "5 billion")),
+        ("Thousands of them came.", "Millions of them came.", told("Thousands", "Millions")),
+        ("The third quarter.", "The fifth quarter.", told("third", "fifth")),
+        ("Add ½ cup.", "Add ¾ cup.", told("½", "¾")),
+        ("It is worth $5k.", "It is worth $5M.", told("5k", "5M")),
         ("Give 1.5 litres.", "Give 15 litres.", "the number 1.5 is lost, the number 15 is invented"),
         ("Due on 2026-11-23.", "Due on 23 November 2026.", "the number 11 is lost, the name November is invented"),
         ("Ask Maria Lopez about it.", "Ask Maria about it.", "the name Lopez is lost"),
@@ -88,8 +108,15 @@ def test_an_answer_may_take_numbers_and_names_from_its_prompt() -> None:
     assert changes("In spring.", after).invented_numbers == ("3",)
 
 
-def test_names_in_chinese_are_those_that_are_known() -> None:
-    assert changes("给小明写信", "给小红写信") == Changes()
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("给小明写信", "给小红写信"), ("小明은 왔다", "小红은 왔다"), ("اكتب لسلمى اليوم", "اكتب لليلى اليوم")],
+)
+def test_names_in_scripts_without_capitals_are_those_that_are_known(before: str, after: str) -> None:
+    assert changes(before, after) == Changes()
+    found = changes(before, after, names=["小明", "小红", "سلمى", "ليلى"])
+    assert len(found.lost_names) == len(found.invented_names) == 1
+    assert changes(before, before, names=["小明", "سلمى"]) == Changes()
 
 
 def test_texts_that_write_nouns_with_capitals_are_noticed() -> None:
