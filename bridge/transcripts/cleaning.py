@@ -7,7 +7,7 @@ than not, so they go on demand only, and only where they stand between commas.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bridge.transcripts.edits import Draft, Edit
@@ -27,13 +27,18 @@ _WORD = re.compile(r"[^\W\d_]+")
 # Where 'um' is a word: 'um zehn Uhr', 'um momento'. Words that are frequent there and unusual in English.
 _NOT_ENGLISH = _words(
     """
-    und der das ist nicht ich wir sie ein eine einen mit für auf zu wie uns uhr den dem auch noch dass aber oder
-    bei que não uma para com está você isso em de por mais mas foi são og að ekki það
+    und der das ist nicht ich wir sie ein eine einen mit für auf zu wie uns uhr den dem auch noch dass aber oder ja nein
+    doch schon die zum zur vom beim wenn dann sind haben habe drei vier fünf sechs sieben acht neun zehn elf zwölf
+    bei que não uma para com está você isso em de por mais mas foi são e o eu ele ela nós eles é tem tenho ter há foi
+    quero era ser muito aqui esse essa este esta sim já só também quando porque dia homem seu sua meu minha da dos das
+    og að ekki það
     """
 )
 _ENGLISH = _words(
     """
-    the and that you is of to we it this are have was what they but for on with be
+    the and that you is of to we it this are have was what they but for on with be i think just know like well yeah my
+    not can would there here when how from about at or if all our your has had were been going get got some then than
+    ten okay ok
     """
 )
 # Behind these a comma is only there for the filler: 'I, uh, think'.
@@ -45,6 +50,8 @@ _OPEN = _words(
     """
 )
 _UM = re.compile(r"\bum\b", re.IGNORECASE)
+_DASH = "-–—"
+_DASHES = re.compile(rf"\s*[{_DASH}]+\s*")
 _SENTENCE_END = ".?!…"
 _BESIDE = "'’@/\"“”`-‑‐"
 
@@ -88,6 +95,17 @@ class Cleaner:
         self._asides = re.compile(rf"(?:,\s+(?:{'|'.join(ASIDES)})\s*)+(?=,)", re.IGNORECASE) if asides else None
         self._english = self._other = 0
 
+    def learn(self, texts: Iterable[str]) -> None:
+        """See of texts in which language they are, before the first is cleaned.
+
+        >>> cleaner = Cleaner()
+        >>> cleaner.learn(["Eu tenho um carro."])
+        >>> cleaner.clean("Um gato").text
+        'Um gato'
+        """
+        for text in texts:
+            self._weigh(text)
+
     def clean(self, raw: str) -> Cleaned:
         """A turn's text without fillers, and with one space where white space was."""
         draft = Draft(raw)
@@ -123,6 +141,8 @@ def _fillers(text: str, core: re.Pattern[str], um_is_word: bool) -> Iterator[tup
         start, end = match.span()
         if start < reached or _stays(text, start, end, filler) or (um_is_word and _UM.search(filler)):
             continue
+        if text[start - 1 : start] + text[end : end + 1] in ("()", "[]"):
+            start, end = start - 1, end + 1
         change = _without(text, start, end, filler, reached)
         reached = change[1]
         yield change
@@ -149,6 +169,9 @@ def _without(text: str, start: int, end: int, filler: str, reached: int) -> tupl
     while stop < len(text) and text[stop] in ",.…;:":
         stop += 1
     marks = text[end:stop]
+    dashes = _DASHES.match(text, end)
+    if dashes and text[left - 1 : left] in _DASH:  # 'well - um - yes'
+        return start, dashes.end(), ""
     right = stop
     while right < len(text) and text[right].isspace():
         right += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 from bridge.transcripts.cleaning import Cleaner
@@ -11,6 +12,8 @@ from bridge.transcripts.edits import Edit
 from bridge.transcripts.pseudonyms import NameFinder, Pseudonyms
 from bridge.transcripts.speakers import Speakers
 from bridge.transcripts.turns import UNKNOWN, Turn, merged
+
+_FIRST = 200  # turns by which the language is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,10 @@ class Preparation:
 
     def prepared(self, turns: Iterable[Turn]) -> Iterator[Said]:
         """The turns as they are to be used."""
-        for turn in merged(map(self._named, turns)) if self._treatment.names else turns:
+        turns = iter(merged(map(self._named, turns)) if self._treatment.names else turns)
+        first = list(islice(turns, _FIRST))
+        self._cleaner.learn(turn.text for turn in first)
+        for turn in chain(first, turns):
             cleaned = self._cleaner.clean(turn.text)
             if not cleaned.text:
                 self.emptied += 1

@@ -31,6 +31,9 @@ class TestSounds:
             ("So um—I think", "So—I think"),
             ("Erm yes", "Yes"),
             ("the\n um\n plan", "the plan"),
+            ("Well -- uh -- okay", "Well -- okay"),
+            ("so—um—I think", "so—I think"),
+            ("(um) yes, I [uh] do", "yes, I do"),
         ],
     )
     def test_go_with_the_commas_that_were_only_there_for_them(self, said: str, left: str) -> None:
@@ -56,7 +59,19 @@ class TestSounds:
     def test_words_stay(self, said: str) -> None:
         assert cleaned(said) == said
 
-    @pytest.mark.parametrize("said", ["Wir treffen uns um zehn.", "Isso é um problema, não é?"])
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "Wir treffen uns um zehn.",
+            "Äh, um neun Uhr treffen wir uns, äh, um zu reden.",
+            "Um acht.",
+            "Isso é um problema, não é?",
+            "Eu tenho um carro e um gato.",
+            "Um dia, um homem",
+            "Há um problema",
+            "Quero um café",
+        ],
+    )
     def test_um_stays_where_it_is_a_word(self, said: str) -> None:
         assert cleaned(said) == said
 
