@@ -11,12 +11,13 @@ import hmac
 import json
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bridge.errors import StoreError
 from bridge.keys import write_private
-from bridge.transcripts.speakers import is_person
+from bridge.transcripts.speakers import is_duty, is_person
 
 KEY_BYTES = 32
 
@@ -40,6 +41,7 @@ _ALSO_WORDS = _words(
     waters wise worth best bush church
     """
 )
+_APOSTROPHES = str.maketrans("’ʼ‘", "'''")
 _EAST = re.compile("[\u2e80-\u9fff\uac00-\ud7a3]")
 
 
@@ -128,22 +130,25 @@ class NameFinder:
 
     def __init__(self, pseudonyms: Pseudonyms, people: Mapping[str, Iterable[str]]) -> None:
         whole: dict[str, str] = {}
+        written: set[str] = set()
         parts: dict[str, set[str]] = {}
         for name, spellings in people.items():
             if not is_person(name):
                 continue
             pseudonym = pseudonyms.of(name)
             for spelling in (name, *spellings):
-                whole.setdefault(spelling.strip().casefold(), pseudonym)
+                whole.setdefault(_plain(spelling), pseudonym)
+                written.add(spelling)
             words = [word.strip(".,()") for word in re.split(r"[\s-]+", name)]
             for word in words if len(words) > 1 else ():
                 if len(word) > 1 and word.casefold() not in _PARTICLES:
-                    parts.setdefault(word.casefold(), set()).add(pseudonym)
+                    parts.setdefault(_plain(word), set()).add(pseudonym)
+                    written.add(word)
         self._names = {
             part: min(owners) if len(owners) == 1 else pseudonyms.of(part.title()) for part, owners in parts.items()
         }
         self._names |= whole
-        self._pattern = _any_of(self._names)
+        self._pattern = _any_of(written)
 
     def replaced(self, text: str) -> str:
         """A text with pseudonyms where it says names."""
@@ -151,19 +156,28 @@ class NameFinder:
 
     def _new(self, match: re.Match[str]) -> str:
         said = match[0]
-        name = " ".join(said.split()).casefold()
-        if name in _ALSO_WORDS and not _is_meant(match):
+        name = _plain(said)
+        if (name in _ALSO_WORDS or is_duty(name)) and not _is_meant(match):
             return said
         return self._names[name]
 
 
+def _plain(name: str) -> str:
+    """A name by which all its spellings are found: in capitals or not, composed or not, with any apostrophe."""
+    name = unicodedata.normalize("NFC", " ".join(name.split())).translate(_APOSTROPHES)
+    return unicodedata.normalize("NFC", name.casefold().replace("i\u0307", "i").replace("ı", "i"))
+
+
 def _any_of(names: Iterable[str]) -> re.Pattern[str] | None:
     """One pattern for all names, the longest first; names of scripts without spaces may stand within others."""
-    ways = []
-    for name in sorted(names, key=len, reverse=True):
-        way = r"\s+".join(re.escape(word) for word in name.split())
-        ways.append(way if _EAST.search(name) else rf"(?<!\w){way}(?!\w)")
-    return re.compile("|".join(ways), re.IGNORECASE) if ways else None
+    ways = set()
+    for name in names:
+        plain = " ".join(name.translate(_APOSTROPHES).split())
+        for spelling in (plain, plain.lower(), plain.upper(), plain.casefold()):
+            for composed in ("NFC", "NFD"):
+                way = re.escape(unicodedata.normalize(composed, spelling)).replace("'", "['’ʼ‘]").replace("\\ ", r"\s+")
+                ways.add(way if _EAST.search(name) and len(name) > 1 else rf"(?<!\w){way}(?![\w\u0300-\u036f])")
+    return re.compile("|".join(sorted(ways, key=len, reverse=True)), re.IGNORECASE) if ways else None
 
 
 def _is_meant(match: re.Match[str]) -> bool:

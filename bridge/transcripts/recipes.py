@@ -6,12 +6,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from bridge.errors import UsageError
+from bridge.generating.recipes import names_in, read_recipe
 from bridge.questions import Misplaced, Name, Part, Prose, Title, Version
 from bridge.records import Message
-from bridge.yamlfile import read_yaml
 
 FOLDER = Path(__file__).parent / "recipes"
 TASKS = ("summary", "action_items", "follow_up")
@@ -78,7 +77,7 @@ def recipe_names() -> list[str]:
     >>> recipe_names()
     ['action_items', 'domain', 'follow_up', 'reasoning', 'summary']
     """
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return names_in(FOLDER)
 
 
 def load_recipe(name: str | Path) -> Recipe:
@@ -87,16 +86,4 @@ def load_recipe(name: str | Path) -> Recipe:
     Raises:
         UsageError: there is none, or it is wrong; names file and line.
     """
-    text = str(name)
-    if "/" not in text and not text.endswith((".yaml", ".yml")):
-        if text not in recipe_names():
-            raise UsageError(
-                f"recipe {text!r:.60}: there is none",
-                remedy=f"use one of {', '.join(recipe_names())}, or a file of your own: ./{text:.60}.yaml",
-            )
-        name = FOLDER / f"{text}.yaml"
-    file = read_yaml(Path(name), UsageError)
-    try:
-        return Recipe.model_validate(file.data)
-    except ValidationError as error:
-        raise file.explain(error, UsageError, "copy a recipe of ours and change it") from None
+    return read_recipe(name, FOLDER, Recipe)

@@ -8,7 +8,7 @@ import unicodedata
 from bridge.transcripts.turns import UNKNOWN
 
 _TITLES = re.compile(
-    r"(?:(?:dr|prof|mr|mrs|ms|miss|mx|sir|dame|herr|frau|dipl|ing|rev|hon|mme|mlle|sra?|dra?)\b\.?[\s-]+)+",
+    r"\A(?:(?:dr|prof|mr|mrs|ms|miss|mx|sir|dame|herr|frau|dipl|ing|rev|hon|mme|mlle|sra?|dra?)\b\.?[\s-]+)+",
     re.IGNORECASE,
 )
 _ROLES = re.compile(
@@ -17,6 +17,17 @@ _ROLES = re.compile(
 )
 _DEGREES = re.compile(r",?\s+(?:ph\.?\s?d|m\.?d|mba|msc|bsc|esq|jr|sr|ii|iii)\.?$", re.IGNORECASE)
 _NUMBERED = re.compile(r"(speaker|spk|participant|sprecher(?:in)?)[\s_#-]*0*(\d{1,4})", re.IGNORECASE)
+_DUTY = re.compile(
+    r"(?:\W*(?:the|a|project|product|program|manager|management|designer|industrial|user|interface|marketing|expert"
+    r"|interviewer|interviewee|participant|respondent|host|cohost|guest|moderator|facilitator|presenter"
+    r"|speaker|narrator|chair|chairman|chairwoman|chairperson|president|secretary|court|judge|witness"
+    r"|counsel|prosecution|defense|defence|clerk|doctor|physician|nurse|patient|client|customer|agent"
+    r"|caller|operator|teacher|student|professor|tutor|coach|assistant|system|bot|audience|member|everyone"
+    r"|all|group|male|female|voice|man|woman|unknown|unidentified|other|question|answer|pm|ui|grad|phd|dr"
+    r")\b)+\W*",
+    re.IGNORECASE,
+)
+_MARKS = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _NOBODY = re.compile(r"(?:unknown|unidentified|unassigned)?\s*(?:speaker|participant|user)?", re.IGNORECASE)
 
 
@@ -55,27 +66,35 @@ class Speakers:
 
 
 def is_person(name: str) -> bool:
-    """Whether a normalised name is somebody's, and not a number.
+    """Whether a normalised name is somebody's, and not a number, a letter or what somebody is there for.
 
-    >>> is_person("Ann Lee"), is_person("Speaker 1"), is_person(UNKNOWN)
-    (True, False, False)
+    >>> is_person("Ann Lee"), is_person("Speaker 1"), is_person("Project Manager"), is_person("Q"), is_person(UNKNOWN)
+    (True, False, False, False, False)
     """
-    return name != UNKNOWN and not _NUMBERED.fullmatch(name)
+    return not (name == UNKNOWN or _NUMBERED.fullmatch(name) or is_duty(name) or (len(name) == 1 and name.isascii()))
+
+
+def is_duty(name: str) -> bool:
+    """Whether all words of a name say what somebody is there for.
+
+    >>> is_duty("the Project Manager"), is_duty("Judge Lee")
+    (True, False)
+    """
+    return _DUTY.fullmatch(name) is not None
 
 
 def _plain(raw: str) -> str:
-    name = " ".join(unicodedata.normalize("NFC", raw).split()).strip(" :")
+    name = " ".join(_MARKS.sub("", unicodedata.normalize("NFC", raw)).split()).strip(" :")
     name = _ROLES.sub("", name)
-    name = _TITLES.sub("", name, count=1) if _TITLES.match(name) else name
-    name = _DEGREES.sub("", name).strip()
-    if _NOBODY.fullmatch(name):
+    name = _DEGREES.sub("", _TITLES.sub("", name, count=1)).strip()
+    if _NOBODY.fullmatch(name) or not any(map(str.isalnum, name)):
         return UNKNOWN
     numbered = _NUMBERED.fullmatch(name)
     if numbered:
         return f"Speaker {int(numbered[2])}"
     last, comma, first = name.partition(", ")
     if comma and "," not in first and len(last.split()) <= 3 and len(first.split()) <= 3:
-        name = f"{first} {last}"
+        name = _TITLES.sub("", f"{first} {last}", count=1)
     if len(name) > 3 and (name.isupper() or name.islower()):
         name = " ".join(_capital(word) for word in name.split())
     return name

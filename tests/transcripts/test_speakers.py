@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,40 @@ class TestNamesInTexts:
         pseudonyms = Pseudonyms(KEY)
         finder = NameFinder(pseudonyms, {"田中": []})
         assert finder.replaced("はい、田中さん。") == f"はい、{pseudonyms.of('田中')}さん。"
+
+    @pytest.mark.parametrize(
+        ("name", "said", "left"),
+        [
+            ("Weiß", "Herr Weiß und WEISS", "Herr # und #"),
+            ("İpek Irmak", "İpek, ipek, IPEK, Irmak ırmak", "#, #, #, # #"),
+            ("Zoë Kravitz", "Zoë Zoe\u0308 Zoe", "# # Zoe"),
+            ("O'Neil", "O\u2019Neil, o'neil", "#, #"),
+            ("Ann\u200f", "Ann", "#"),
+            ("王", "国王です", "国王です"),
+            ("Ann Judge", "Judge not. Ask Judge, the judge.", "Judge not. Ask #, the judge."),
+        ],
+    )
+    def test_spellings_of_a_name(self, name: str, said: str, left: str) -> None:
+        speakers, people = Speakers(), Pseudonyms(KEY)
+        pseudonym = people.of(speakers.name(name))
+        finder = NameFinder(people, {one: speakers.spellings(one) for one in speakers.names})
+        assert finder.replaced(said).replace(pseudonym, "#") == left
+
+    @pytest.mark.parametrize("name", ["Project Manager", "The Court", "Interviewer", "Q", "A", "Host"])
+    def test_what_somebody_is_there_for_is_nobodys_name(self, name: str) -> None:
+        people = Pseudonyms(KEY)
+        assert people.of(name) == name
+        said = "A project manager asks the court, I host. Q and A."
+        assert NameFinder(people, {name: []}).replaced(said) == said
+
+
+@given(
+    st.text(st.characters(categories=["Lu", "Ll", "Lo"]), min_size=2, max_size=8),
+    st.sampled_from([str, str.lower, str.upper, str.casefold, str.title]),
+    st.sampled_from(["NFC", "NFD"]),
+)
+def test_a_name_is_found_however_it_is_written(name: str, cased: Callable[[str], str], composed: str) -> None:
+    said = f"1 {unicodedata.normalize(composed, cased(name))} 2"
+    replaced = NameFinder(Pseudonyms(KEY), {name: []}).replaced(said)
+    assert replaced in (f"1 {Pseudonyms(KEY).of(name)} 2", said)
+    assert replaced != said or name.lower() in ("the", "an", "he", "may", "so", "pm", "ui")
