@@ -16,7 +16,7 @@ from bridge.exporting.manifest import revisions_of
 from bridge.release import ReleaseResult, release
 from bridge.release.parts import manifests
 from bridge.release.versions import MANIFEST, check_version
-from bridge.routing.rate import JudgeRate, check_rates, judge_rates
+from bridge.routing.rate import JudgeRate, check_rates, judge_rates, of_audit
 
 if TYPE_CHECKING:
     from bridge.merging.agreement import Agreement  # it loads numpy, which no other command waits for
@@ -58,14 +58,7 @@ class CampaignReleases(CampaignAnswers):
             return results, _figures(agreement)
 
         linked = self.audited
-        most = self.config.release.judge_max_error
-        if most is not None:
-            try:
-                judges = self.judge_rates()
-            except UsageError as error:
-                reason = f"release.judge_max_error is {most:.1%}, but {error.reason}"
-                raise ExportError(reason, remedy=error.remedy) from None
-            check_rates(judges, most)
+        judges = self._judges()
         with self.state.alone("release"):
             return release(
                 version,
@@ -75,6 +68,7 @@ class CampaignReleases(CampaignAnswers):
                 config=self.config.release,
                 previous=previous,
                 audit=self.audit_report() if linked else (),
+                judges=judges,
                 revisions=lambda: revisions_of(self.annotations()),
             )
 
@@ -142,6 +136,19 @@ class CampaignReleases(CampaignAnswers):
             InputError: metadata of records is not as it was written.
         """
         return judge_rates(self.records(), self.merge().kept)
+
+    def _judges(self) -> list[JudgeRate]:
+        """What a release says of judges: nothing where no audit of them was drawn, unless it is demanded."""
+        most = self.config.release.judge_max_error
+        if most is None:
+            return self.judge_rates() if any(of_audit(record) for record in self.records()) else []
+        try:
+            found = self.judge_rates()
+        except UsageError as error:
+            reason = f"release.judge_max_error is {most:.1%}, but {error.reason}"
+            raise ExportError(reason, remedy=error.remedy) from None
+        check_rates(found, most)
+        return found
 
     def _exported_rows(self) -> dict[Kind, Sequence[Row]]:
         """The rows of the training sets in ``out/``, which must be those that an export would write now."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bridge.merging.checked import figures
 from bridge.merging.intervals import exact
 
 
@@ -56,16 +57,4 @@ class AuditRate:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as ``--json`` and the manifest of a release have them."""
-        low, high = self.interval
-        return {
-            "kind": self.kind,
-            "rows": self.rows,
-            "drawn": self.drawn,
-            "checked": self.checked,
-            "wrong": self.wrong,
-            "undecided": self.undecided,
-            "share": self.share,
-            "low": low,
-            "high": high,
-            "problems": dict(self.problems),
-        }
+        return {"kind": self.kind, "rows": self.rows, **figures(self), "problems": dict(self.problems)}

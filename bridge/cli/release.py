@@ -11,6 +11,7 @@ import click
 from bridge.cli.campaign import campaign_options, opened
 from bridge.cli.export import row_options, shares
 from bridge.cli.output import refuse_overwriting, report, table
+from bridge.cli.route import judge_rate_lines
 
 if TYPE_CHECKING:
     from bridge.auditing import AuditRate
@@ -95,18 +96,16 @@ def _made(result: ReleaseResult) -> list[str]:
         lines += ["", *table([f"since {changes.previous}", "same", "added", "changed", "removed"], rows)]
     if result.audit:
         lines += ["", *rate_lines(result.audit)]
+    if result.judges:
+        lines += ["", *judge_rate_lines(result.judges)]
     return [*lines, "", f"released {result.folder}"]
 
 
 def rate_lines(rates: Iterable[AuditRate]) -> list[str]:
     """What an audit says, as a table."""
-    rows = []
-    for rate in rates:
-        low, high = rate.interval
-        share = "" if rate.share is None else f"{rate.share:.1%}"
-        counts = [f"{count:,}" for count in (rate.rows, rate.drawn, rate.checked, rate.wrong)]
-        rows.append([rate.kind, *counts, share, f"{low:.1%} to {high:.1%}"])
-    return table(["kind", "rows", "drawn", "checked", "wrong", "share", "95 %, exact"], rows)
+    from bridge.merging.checked import HEADINGS, cells
+
+    return table(["kind", "rows", *HEADINGS], [[rate.kind, f"{rate.rows:,}", *cells(rate)] for rate in rates])
 
 
 @click.command()

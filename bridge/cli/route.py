@@ -135,19 +135,18 @@ def judge_rate_lines(rates: Sequence[JudgeRate]) -> list[str]:
     """How often judges err on what is left to them, as a table."""
     if not rates:
         return ["the audit holds no record that is left to the judges: people see them all"]
+    from bridge.merging.checked import HEADINGS, cells
+
     rows = []
     for rate in rates:
-        low, high = rate.interval
-        share = "" if rate.share is None else f"{rate.share:.1%}"
-        counts = [f"{count:,}" for count in (rate.drawn, rate.checked, rate.wrong)]
-        rows.append([rate.question, *counts, share, f"{low:.1%} to {high:.1%}"])
+        rows.append([rate.question, *cells(rate)])
         rows += [
             [f"  {name}", "", f"{n:,}", f"{wrong:,}", f"{wrong / n:.1%}", ""]
             for name, (wrong, n) in rate.wrong_by.items()
             if len(rate.wrong_by) > 1
         ]
     lines = ["how often the judges are wrong on what is left to them:"]
-    lines += table(["question", "drawn", "checked", "wrong", "share", "95 %, exact"], rows)
+    lines += table(["question", *HEADINGS], rows)
     lines += [
         f"{rate.question}: on {rate.undecided:,} people contradict each other" for rate in rates if rate.undecided
     ]

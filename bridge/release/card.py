@@ -12,8 +12,10 @@ import yaml
 from bridge.auditing import AuditRate
 from bridge.config import ReleaseConfig
 from bridge.exporting.splits import SPLITS
+from bridge.merging.checked import HEADINGS, cells
 from bridge.release.compare import WHY, Changes
 from bridge.release.parts import Part
+from bridge.routing.rate import JudgeRate
 
 LOADED_AS = {"valid": "validation"}
 """What `datasets` calls a split that our files name otherwise."""
@@ -39,6 +41,7 @@ class About:
         agreement: how far people agree: rows of ``question``, ``coefficient``, ``value``, ``low``, ``high`` and
             ``reason`` (why there is no value).
         audit: what an audit says, by kind.
+        judges: how often judges err, by question; empty where there was no audit of them.
         changes: what became of the rows since the release before.
     """
 
@@ -49,6 +52,7 @@ class About:
     parts: Sequence[Part]
     agreement: Sequence[Mapping[str, Any]] = ()
     audit: Sequence[AuditRate] = ()
+    judges: Sequence[JudgeRate] = ()
     changes: Changes = field(default_factory=Changes)
 
     @property
@@ -98,6 +102,7 @@ def card(about: About) -> str:
         *_agreement(about),
         "## How many rows are wrong",
         *_audit(about),
+        *_judges(about),
         "## What is new",
         *_changes(about),
         "## Warnings",
@@ -230,21 +235,8 @@ def _audit(about: About) -> list[str]:
         return ["Nobody has checked a sample of these rows."]
     rows, notes = [], []
     for rate in about.audit:
-        low, high = rate.interval
-        share = "" if rate.share is None else f"{rate.share:.1%}"
         wrong = ", ".join(f"{name}: {count:,}" for name, count in rate.problems.items())
-        rows.append(
-            [
-                rate.kind,
-                f"{rate.rows:,}",
-                rate.drawn,
-                rate.checked,
-                rate.wrong,
-                share,
-                f"{low:.1%} to {high:.1%}",
-                wrong,
-            ]
-        )
+        rows.append([rate.kind, f"{rate.rows:,}", *cells(rate), wrong])
         there = {row["content"] for row in about.manifests.get(rate.kind, {"rows": []})["rows"]}
         notes.append(
             f"{len(rate.contents & there):,} of the {rate.drawn:,} {rate.kind} rows are in this release unchanged"
@@ -253,8 +245,24 @@ def _audit(about: About) -> list[str]:
             notes.append(f"on {rate.undecided:,} of them people contradict each other")
     return [
         "People checked a sample of rows, drawn by lot.",
-        table(["kind", "rows", "drawn", "checked", "wrong", "share", "95 %, exact", "what is wrong"], rows),
+        table(["kind", "rows", *HEADINGS, "what is wrong"], rows),
         f"{'; '.join(notes)}.",
+    ]
+
+
+def _judges(about: About) -> list[str]:
+    if not about.judges:
+        return []
+    undecided = [
+        f"On {rate.undecided:,} of {plain(rate.question)} they contradict each other."
+        for rate in about.judges
+        if rate.undecided
+    ]
+    return [
+        "## How often judges are wrong",
+        "Models judged the records; people saw the doubtful ones. Of the others they checked a sample, drawn by lot.",
+        table(["question", *HEADINGS], [[rate.question, *cells(rate)] for rate in about.judges]),
+        *([" ".join(undecided)] if undecided else []),
     ]
 
 

@@ -39,6 +39,7 @@ from bridge.release.compare import Changes, Released, compare
 from bridge.release.croissant import croissant
 from bridge.release.parts import manifests, parts, read_object
 from bridge.release.versions import MANIFEST, before, check_version
+from bridge.routing.rate import JudgeRate
 
 Made = tuple[list[ExportResult], Sequence[Mapping[str, Any]]]
 """What was exported, and how far people agree (:class:`~bridge.release.card.About`)."""
@@ -55,6 +56,7 @@ class ReleaseResult:
         files: path in the folder to the SHA-256 of the file.
         changes: what became of the rows since the release before.
         audit: what an audit says of them.
+        judges: how often judges err on the records that were left to them.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class ReleaseResult:
     files: dict[str, str]
     changes: Changes = field(default_factory=Changes)
     audit: tuple[AuditRate, ...] = ()
+    judges: tuple[JudgeRate, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The result as ``--json`` prints it."""
@@ -74,6 +77,7 @@ class ReleaseResult:
             "previous": self.changes.previous or None,
             "changes": {kind: self.changes.counts(kind) for kind in self.changes.rows},
             "audit": [rate.to_dict() for rate in self.audit],
+            "judges": [rate.to_dict() for rate in self.judges],
         }
 
 
@@ -86,6 +90,7 @@ def release(
     config: ReleaseConfig | None = None,
     previous: str | None = None,
     audit: Sequence[AuditRate] = (),
+    judges: Sequence[JudgeRate] = (),
     revisions: Callable[[], Revisions] = dict,
 ) -> ReleaseResult:
     """Make a release.
@@ -98,6 +103,7 @@ def release(
         config: what the card says, and what must be shown.
         previous: the release to compare with; by default the one before (:func:`~bridge.release.versions.before`).
         audit: what an audit says.
+        judges: how often judges err, by the audit of `annobridge route`.
         revisions: the revision of everybody's answer; those to records without a row are kept for the next release.
 
     Raises:
@@ -128,12 +134,13 @@ def release(
             parts(found),
             agreement,
             audit,
+            judges,
             compare(_released(other), now) if other else Changes(),
         )
         _describe(new, about, now)
         files = {name: told["sha256"] for name, told in read_object(new / MANIFEST)["files"].items()}
     rows = {kind: len(manifest["rows"]) for kind, manifest in found.items()}
-    return ReleaseResult(place, version, rows, files, about.changes, tuple(audit))
+    return ReleaseResult(place, version, rows, files, about.changes, tuple(audit), tuple(judges))
 
 
 def check_audit(audit: Sequence[AuditRate], manifests: Mapping[str, Mapping[str, Any]], most: float) -> None:
@@ -253,6 +260,7 @@ def _describe(folder: Path, about: About, now: Released) -> None:
         "rows": {kind: len(manifest["rows"]) for kind, manifest in about.manifests.items()},
         "agreement": list(about.agreement),
         "audit": [rate.to_dict() for rate in about.audit],
+        "judges": [rate.to_dict() for rate in about.judges],
         "without_row": now.without,
         "revisions": now.revisions,
         "files": {path.relative_to(folder).as_posix(): _file(path) for path in paths},

@@ -19,6 +19,7 @@ from bridge.errors import ExportError, UsageError
 from bridge.judging.chances import PLACE, logged
 from bridge.judging.judgement import judgements
 from bridge.merging import Merged
+from bridge.merging.checked import figures
 from bridge.merging.intervals import exact
 from bridge.records import Record, Value
 
@@ -79,22 +80,18 @@ class JudgeRate:
         return exact(floor(self.share * worth + 1e-9), worth)[0], exact(ceil(self.share * worth - 1e-9), worth)[1]
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as ``--json`` prints them."""
-        low, high = self.interval
-        return {
-            "question": self.question,
-            "drawn": self.drawn,
-            "checked": self.checked,
-            "wrong": self.wrong,
-            "undecided": self.undecided,
-            "share": self.share,
-            "low": low,
-            "high": high,
-            "strata": {
-                name: {"wrong": wrong, "checked": n, "low": exact(wrong, n)[0], "high": exact(wrong, n)[1]}
-                for name, (wrong, n) in self.wrong_by.items()
-            },
+        """The figures as ``--json`` and the manifest of a release have them."""
+        strata = {
+            name: {"wrong": wrong, "checked": n, "low": exact(wrong, n)[0], "high": exact(wrong, n)[1]}
+            for name, (wrong, n) in self.wrong_by.items()
         }
+        return {"question": self.question, **figures(self), "strata": strata}
+
+
+def of_audit(record: Record) -> bool:
+    """Whether `annobridge route` drew a record for the audit."""
+    told = record.metadata.get(PLACE)
+    return isinstance(told, dict) and told.get("audit") is True
 
 
 def judge_rates(records: Iterable[Record], merged: Iterable[Merged], within: float = WITHIN) -> list[JudgeRate]:
@@ -109,21 +106,21 @@ def judge_rates(records: Iterable[Record], merged: Iterable[Merged], within: flo
         UsageError: none of the records is of an audit.
         InputError: metadata that `annobridge judge` or `annobridge route` did not write.
     """
+    audited = [record for record in records if of_audit(record)]
+    if not audited:
+        raise UsageError(
+            "none of the records is of an audit", remedy="name what `annobridge route` wrote, and people have answered"
+        )
     answers = {case.record: case.answers for case in merged}
     drawn: Counter[str] = Counter()
     undecided: Counter[str] = Counter()
     weights: dict[str, list[tuple[float, bool]]] = {}
     by: dict[str, dict[str, list[int]]] = {}
-    audited = 0
-    for record in records:
-        told = record.metadata.get(PLACE)
+    for record in audited:
         chance = logged(record).probability
-        if not isinstance(told, dict) or not told.get("audit") or not chance:
-            continue
-        audited += 1
-        if chance == 1:
+        if not chance or chance == 1:
             continue  # people would have seen it anyway
-        stratum = told.get("stratum")
+        stratum = record.metadata[PLACE].get("stratum")
         name = ", ".join(f"{key} {value}" for key, value in stratum.items()) if isinstance(stratum, dict) else ""
         for question, found in judgements(record).items():
             if found.value is None:
@@ -138,10 +135,6 @@ def judge_rates(records: Iterable[Record], merged: Iterable[Merged], within: flo
             counts = by.setdefault(question, {}).setdefault(name or "all", [0, 0])
             counts[0] += wrong
             counts[1] += 1
-    if not audited:
-        raise UsageError(
-            "none of the records is of an audit", remedy="name what `annobridge route` wrote, and people have answered"
-        )
     return [
         JudgeRate(
             question,

@@ -54,6 +54,7 @@ def test_records_weigh_what_they_stand_for() -> None:
     assert rate.share == pytest.approx(10 * 2 / (40 * 20 + 10 * 2))
     assert rate.wrong_by == {"topic large": (0, 40), "topic small": (10, 10)}
     low, high = rate.interval
+    assert rate.share is not None
     assert low <= rate.share <= high
     assert high > exact(1, 50)[1]  # 50 answers, worth fewer
 

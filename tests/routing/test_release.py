@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,23 @@ def test_a_release_is_made_where_the_audit_shows_it(tmp_path: Path) -> None:
     (rate,) = work.campaign.judge_rates()
     assert (rate.question, rate.drawn, rate.checked, rate.wrong) == ("rating", 12, 12, 0)
     assert work.campaign.release("v1").rows == {"sft": 12}
+
+
+def test_the_card_says_how_often_judges_are_wrong_also_where_nothing_is_demanded(tmp_path: Path) -> None:
+    work = answered(tmp_path, 3, [row(n) for n in range(12)], release={})
+    made = work.campaign.release("v1")
+    card = (made.folder / "README.md").read_text()
+    assert "## How often judges are wrong" in card
+    assert "| rating | 12 | 12 | 3 | 25.0% | 5.5% to 57.2% |" in card
+    whole = json.loads((made.folder / "manifest.json").read_text())
+    assert whole["judges"] == made.to_dict()["judges"]
+    assert [(one["question"], one["wrong"], one["checked"]) for one in whole["judges"]] == [("rating", 3, 12)]
+
+
+def test_without_an_audit_of_judges_the_card_says_nothing_of_them(tmp_path: Path) -> None:
+    made = answered(tmp_path, 0, [row(n, audit=False) for n in range(12)], release={}).campaign.release("v1")
+    assert "judges" not in (made.folder / "README.md").read_text()
+    assert made.judges == ()
 
 
 def test_a_release_is_refused_where_too_many_may_be_wrong(tmp_path: Path) -> None:
