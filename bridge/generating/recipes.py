@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError, model_validator
 
@@ -14,6 +14,8 @@ from bridge.errors import UsageError
 from bridge.questions import Misplaced, Name, Part, Prose, Title, Version
 from bridge.records import Message
 from bridge.yamlfile import read_yaml
+
+P = TypeVar("P", bound=Part)
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -88,7 +90,7 @@ def recipe_names() -> list[str]:
     >>> recipe_names()
     ['contradiction', 'harder', 'instructions', 'nothing_to_do', 'paraphrase', 'rewrite']
     """
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return names_in(FOLDER)
 
 
 def load_recipe(name: str | Path) -> Recipe:
@@ -97,19 +99,34 @@ def load_recipe(name: str | Path) -> Recipe:
     Raises:
         UsageError: there is none, or it is wrong; names file and line.
     """
+    return read_recipe(name, FOLDER, Recipe)
+
+
+def read_recipe(name: str | Path, folder: Path, kind: type[P]) -> P:
+    """A recipe of any kind: one of a folder by its name, or one from a file.
+
+    Raises:
+        UsageError: there is none, or it is wrong; names file and line.
+    """
     text = str(name)
     if not is_file(text):
-        if text not in recipe_names():
+        known = names_in(folder)
+        if text not in known:
             raise UsageError(
                 f"recipe {text!r:.60}: there is none",
-                remedy=f"use one of {', '.join(recipe_names())}, or a file of your own: ./{text:.60}.yaml",
+                remedy=f"use one of {', '.join(known)}, or a file of your own: ./{text:.60}.yaml",
             )
-        name = FOLDER / f"{text}.yaml"
+        name = folder / f"{text}.yaml"
     file = read_yaml(Path(name), UsageError)
     try:
-        return Recipe.model_validate(file.data)
+        return kind.model_validate(file.data)
     except ValidationError as error:
         raise file.explain(error, UsageError, "copy a recipe of ours and change it") from None
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names of the recipes in a folder."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def is_file(name: str) -> bool:
@@ -118,4 +135,4 @@ def is_file(name: str) -> bool:
     >>> is_file("./mine.yaml"), is_file("paraphrase")
     (True, False)
     """
-    return name.endswith((".yaml", ".yml"))
+    return "/" in name or name.endswith((".yaml", ".yml"))
