@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from sys import maxsize
 from typing import Any, NamedTuple
 
 from bridge.errors import ValueRejected
@@ -15,9 +16,9 @@ from bridge.exporting.row import Kind, Row
 from bridge.merging.merged import Merged, MergedAnswer
 from bridge.merging.settle import adjudicators, voices
 from bridge.questions import Bounds, Condition, Conditions, Question, TextQuestion, holds
-from bridge.records import Message, Record, answer_text
+from bridge.records import Message, Record, answer_text, text_of
 from bridge.templates import TaskTemplate
-from bridge.text import same_text
+from bridge.text import check_text, same_text
 
 
 class Text(NamedTuple):
@@ -73,7 +74,8 @@ class Case:
         return Row(self.key, kind, model=model or known.model, licence=known.licence, root=known.root, **values)
 
     def check(self) -> None:
-        """Refuse what :func:`~bridge.merging.merge` would not have said of this record with this template."""
+        """Refuse what :func:`~bridge.merging.merge` would not have said of this record with this template, and texts
+        that no trainer reads: records of a file have none, those of a program may."""
         if all(answer.outcome == "abstained" for answer in self._answers.values()):
             raise NoRow("skipped")
         for name, question in self.questions.items():
@@ -84,6 +86,11 @@ class Case:
             try:
                 for value in [entry["value"] for entry in _entries(answer)] if is_text else [answer.value]:
                     question.validate(value, self._record.fields)
+            except ValueRejected as error:
+                raise NoRow("invalid", text=error.reason) from None
+        for name, given in self._record.fields.items():
+            try:
+                check_text(text_of(given), name, limit=maxsize)
             except ValueRejected as error:
                 raise NoRow("invalid", text=error.reason) from None
 

@@ -13,7 +13,7 @@ REASONS = {
     "not_merged": "nobody's answers to the record have been merged",
     "unknown_record": "there are answers, but the record itself was not given",
     "skipped": "nobody's answers count: all were skipped, drafts, withdrawn or wrong",
-    "invalid": "the merged answers do not fit the template or the record",
+    "invalid": "the merged answers do not fit the template or the record, or one of its texts cannot be written",
     "role": "the conversation has a role that trainers do not know, or no user's turn before the answer",
     "no_answer_turn": "the conversation does not end with an answer",
     "blank": "a text that the row needs is blank",

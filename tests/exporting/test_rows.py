@@ -329,6 +329,14 @@ def test_merged_answers_of_another_template_are_told(template: str, answer: dict
     assert why(training_rows("sft", [record], [merged], load_template(template))) == ("invalid", reason)
 
 
+@pytest.mark.parametrize(("end", "what"), [("\ud83d", "U+D83D, half of a surrogate pair"), ("\0", "NUL, so this is")])
+@pytest.mark.parametrize("name", ["prompt", "response"])
+def test_a_text_that_no_file_can_hold_is_no_row(name: str, end: str, what: str) -> None:
+    """Records of a file have none; those of a program may."""
+    reason, text = why(rows("sft", "rating", {**QA, name: f"{QA[name]}{end}"}, {"rating": 5}))
+    assert (reason, f"{name}: character {len(QA[name]) + 1} is {what}" in text) == ("invalid", True)
+
+
 def test_merged_answers_of_other_tools_need_no_more_than_outcome_and_value() -> None:
     def exported(kind: Kind, template: str, fields: dict[str, Any], question: str, value: Any) -> list[Row]:
         answers = {question: {"outcome": "agreed", "value": value}}
