@@ -161,9 +161,11 @@ class Conversion:
                     f"no transcript in {', '.join(map(str, paths)):.200}: {first['reason']}", remedy=first["remedy"]
                 )
             if self._wanted.assistant is not None and not self._result.rows:
+                asked = self._speakers.name(self._wanted.assistant)
+                others = [name for name in self._speakers.names if name != asked]
                 raise UsageError(
                     f"--assistant {self._wanted.assistant!r:.60}: says nothing behind anybody else",
-                    remedy=f"those who speak are {', '.join(self._speakers.names[:10])}",
+                    remedy=f"the others who speak are {', '.join(others[:10])}",
                 )
         return self._result
 

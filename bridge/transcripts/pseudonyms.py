@@ -164,18 +164,19 @@ class NameFinder:
 
 def _plain(name: str) -> str:
     """A name by which all its spellings are found: in capitals or not, composed or not, with any apostrophe."""
-    name = unicodedata.normalize("NFC", " ".join(name.split())).translate(_APOSTROPHES)
-    return unicodedata.normalize("NFC", name.casefold().replace("i\u0307", "i").replace("ı", "i"))
+    name = unicodedata.normalize("NFC", " ".join(name.split())).casefold().translate(_APOSTROPHES)
+    return unicodedata.normalize("NFC", name.replace("i\u0307", "i").replace("ı", "i"))
 
 
 def _any_of(names: Iterable[str]) -> re.Pattern[str] | None:
     """One pattern for all names, the longest first; names of scripts without spaces may stand within others."""
     ways = set()
     for name in names:
-        plain = " ".join(name.translate(_APOSTROPHES).split())
+        plain = " ".join(name.split())
         for spelling in (plain, plain.lower(), plain.upper(), plain.casefold()):
             for composed in ("NFC", "NFD"):
-                way = re.escape(unicodedata.normalize(composed, spelling)).replace("'", "['’ʼ‘]").replace("\\ ", r"\s+")
+                written = unicodedata.normalize(composed, spelling).translate(_APOSTROPHES)
+                way = re.escape(written).replace("'", "['’ʼ‘]").replace("\\ ", r"\s+")
                 ways.add(way if _EAST.search(name) and len(name) > 1 else rf"(?<!\w){way}(?![\w\u0300-\u036f])")
     return re.compile("|".join(sorted(ways, key=len, reverse=True)), re.IGNORECASE) if ways else None
 

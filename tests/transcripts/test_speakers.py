@@ -163,7 +163,7 @@ class TestNamesInTexts:
     st.sampled_from(["NFC", "NFD"]),
 )
 def test_a_name_is_found_however_it_is_written(name: str, cased: Callable[[str], str], composed: str) -> None:
+    name += "qx"  # is no word
     said = f"1 {unicodedata.normalize(composed, cased(name))} 2"
     replaced = NameFinder(Pseudonyms(KEY), {name: []}).replaced(said)
-    assert replaced in (f"1 {Pseudonyms(KEY).of(name)} 2", said)
-    assert replaced != said or name.lower() in ("the", "an", "he", "may", "so", "pm", "ui")
+    assert replaced == f"1 {Pseudonyms(KEY).of(name)} 2"
