@@ -12,6 +12,7 @@ from bridge.complaints import complaints
 from bridge.errors import ConfigError, UsageError
 from bridge.generating.novelty import THRESHOLD
 from bridge.questions import ONE_LINE, Misplaced, Part, Prose, Version
+from bridge.records import canonical_json
 from bridge.yamlfile import YamlFile, read_yaml
 
 FILE_NAME = "generate.yaml"
@@ -20,14 +21,19 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), ONE_LINE
 Texts = Annotated[list[Text], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
-def _no_choices(parameters: dict[str, Any]) -> dict[str, Any]:
+def _sendable(parameters: dict[str, Any]) -> dict[str, Any]:
     for name in ("n", "stream", "model", "messages", "response_format"):
         if name in parameters:
             raise Misplaced((name,), "it is set by what is generated; leave it out (candidates says how many answers)")
+    for name, value in parameters.items():
+        try:
+            canonical_json(value)
+        except (ValueError, TypeError, RecursionError):
+            raise Misplaced((name,), "no JSON value, so it cannot be sent (quote a date)") from None
     return parameters
 
 
-Parameters = Annotated[dict[Text, Any], AfterValidator(_no_choices)]
+Parameters = Annotated[dict[Text, Any], AfterValidator(_sendable)]
 
 
 class ModelPart(Part):

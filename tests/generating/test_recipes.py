@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ def test_a_flag_wins_over_the_file(tmp_path: Path) -> None:
         ({"make": "augment", "rows": "r.jsonl"}, "by is missing"),
         ({"models": ["m", "m"]}, "the same name stands twice"),
         ({"models": [{"name": "m", "parameters": {"n": 3}}]}, "it is set by what is generated"),
+        ({"models": [{"name": "m", "parameters": {"top_p": float("nan")}}]}, "top_p: no JSON value"),
+        ({"models": [{"name": "m", "parameters": {"stop": date(2026, 1, 1)}}]}, "stop: no JSON value"),
         ({"arms": [{"name": "a"}]}, "one arm compares nothing"),
         ({"arms": [{"name": "a"}, {"name": "b", "model": "x"}]}, "its model 'x' is none of models"),
         ({"recipes": ["instructions", "harder"]}, "one recipe is used"),
