@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from bridge.errors import BridgeError
@@ -48,9 +48,17 @@ async def in_order(calls: Iterable[Coroutine[Any, Any, T]], window: int = WINDOW
 
 @asynccontextmanager
 async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """A stream that is closed in the end, however far it was read."""
+    """A stream that is closed in the end, however far it was read.
+
+    An error of ours is told to it, for with several streams it may be another one's: what is out is then waited for.
+    """
     try:
         yield stream
+    except BridgeError as error:
+        if isinstance(stream, AsyncGenerator):
+            with suppress(BridgeError, StopAsyncIteration):
+                await stream.athrow(error)
+        raise
     finally:
         if isinstance(stream, AsyncGenerator):
             await stream.aclose()

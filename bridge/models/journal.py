@@ -123,7 +123,13 @@ class Journal:
         if place is None:
             return None
         line = self._line(place) if isinstance(place, tuple) else place
-        return _entry(line)
+        try:
+            return _entry(line)
+        except (KeyError, TypeError, ValueError):
+            raise StoreError(
+                f"{self.path}: the line with the answer to {key} is not as it was written",
+                remedy="take it out, and the request is sent again; or begin with another file",
+            ) from None
 
     def attempts(self, endpoint: str, key: str) -> int:
         """How often a request was sent that has not ended."""

@@ -178,6 +178,12 @@ class TestTheFile:
         with pytest.raises(StoreError, match=r"journal\.jsonl:2: this is no line of a journal"):
             Journal(path)
 
+    def test_an_answer_that_was_changed_by_hand_is_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal.jsonl"
+        path.write_text('{"journal":1}\n{"answer":"ab12","endpoint":"e","model":"m","tokens":[1,2],"attempts":1}\n')
+        with Journal(path) as journal, pytest.raises(StoreError, match="answer to ab12 is not as it was written"):
+            journal.entry("e", "ab12")
+
     def test_a_place_that_cannot_be_written_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(StoreError, match="file"):
