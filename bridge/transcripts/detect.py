@@ -126,7 +126,7 @@ def _sign(line: str, apart: bool, document: bool) -> Form | None:
         signs = ("teams",)
     if signs:
         if document:
-            return "teams" if "teams" in signs else signs[0]
+            return "teams" if "teams" in signs and signs[0] != "srt" else signs[0]
         return "srt" if "srt" in signs else signs[0]
     if apart and not document and time_alone(line) is not None:
         return "otter"

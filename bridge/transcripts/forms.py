@@ -157,7 +157,8 @@ def is_name(text: str) -> bool:
     return (
         0 < len(words) <= 6
         and len(text) <= 100
-        and text.strip()[-1] not in ".,;:!?"
+        and text.strip()[-1] not in ".,;!?"
+        and ":" not in text
         and (text.strip()[0].isalpha() or text.strip()[0] == "+")
         and not (words[0][0].islower() and len(words) > 2)
     )
@@ -263,7 +264,7 @@ def heading(line: str, *, apart: bool = False) -> Said | None:
         if match and not (_has_capitals(match[1]) and len(match[1].split()) <= 5):
             return None
     start = moment(match[2]) if match else None
-    if match is None or start is None or not is_name(match[1]) or ":" in match[1]:
+    if match is None or start is None or not is_name(match[1]):
         return None
     if start.of_day and any(map(str.isdecimal, match[1])):  # such as 'Mon, Jan 5, 2026 10:03 AM'
         return None

@@ -39,6 +39,8 @@ _CYRILLIC = (
     ("оаиінт", "бвгґдеєжзїйклмпрсуфхцчшщьюя"),  # Ukrainian
     ("аоиентс", "бвгдђжзјклљмњпрћуфхцчџш"),  # Serbian
 )
+_GREEK = (("αοιετσν", "βγδζηθκλμξπρςυφχψωάέήίόύώϊϋΐΰΆΈΉΊΌΎΏ"),)
+_ARABIC = (("الينمره", "ءآأؤإئبةتثجحخدذزسشصضطظعغفقكوىپچژگـ،؛؟ًٌٍَُِّْ"),)
 # Encoding, and of each language its frequent letters and the others.
 _ALPHABETS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("cp1252", _WEST),
@@ -53,9 +55,11 @@ _ALPHABETS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("koi8-r", (_RUSSIAN,)),
     ("cp866", (_RUSSIAN,)),
     ("iso8859-5", _CYRILLIC),
-    ("cp1253", (("αοιετσν", "βγδζηθκλμξπρςυφχψωάέήίόύώϊϋΐΰΆΈΉΊΌΎΏ"),)),
+    ("cp1253", _GREEK),
+    ("iso8859-7", _GREEK),
     ("cp1255", (("יוהלארמת", "בגדזחטךכםןנסעףפץצקש₪"),)),
-    ("cp1256", (("الينمره", "ءآأؤإئبةتثجحخدذزسشصضطظعغفقكوىپچژگـ،؛؟ًٌٍَُِّْ"),)),
+    ("cp1256", _ARABIC),
+    ("iso8859-6", _ARABIC),
 )
 _EAST = ("cp932", "euc_jp", "euc_kr", "gb18030", "big5")
 _EAST_SIGNS = "、。，！？：；「」『』（）《》〈〉・ー～…—　"

@@ -215,7 +215,7 @@ def _by_nuls(head: bytes) -> str | None:
     # In UTF-16 each character of Latin texts has one NUL, and in other texts at least spaces, digits and line ends do.
     first, second = head[::2].count(0), head[1::2].count(0)
     most = max(first, second)
-    if most < 3 or most < 20 * min(first, second) or 50 * most < len(head):
+    if most < 3 or most < 2 * min(first, second) or 50 * most < len(head):
         return None
     return "utf-16-le" if second > first else "utf-16-be"
 

@@ -26,8 +26,10 @@ SPEECH = {
     "russian-koi": ("koi8-r", "Есть вопросы? Тогда перейдём к следующему пункту."),
     "ukrainian": ("cp1251", "Чи є питання? Тоді перейдімо до наступного пункту."),
     "greek": ("cp1253", "Υπάρχουν ερωτήσεις; Τότε περνάμε στο επόμενο θέμα."),
+    "greek-iso": ("iso8859-7", "Άρα, υπάρχουν ερωτήσεις; Τότε περνάμε στο επόμενο θέμα."),
     "hebrew": ("cp1255", "יש שאלות? אז נעבור לנושא הבא."),
     "arabic": ("cp1256", "هل هناك أسئلة؟ إذن ننتقل إلى الموضوع التالي."),
+    "arabic-iso": ("iso8859-6", "هل هناك أسئلة؟ إذن ننتقل إلى الموضوع التالي."),
     "japanese": ("shift_jis", "質問はありますか。では次の議題に移ります。"),
     "japanese-euc": ("euc_jp", "質問はありますか。では次の議題に移ります。"),
     "korean": ("euc_kr", "질문 있으십니까? 그럼 다음 안건으로 넘어가겠습니다."),
@@ -89,7 +91,10 @@ def test_a_named_encoding_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize("text", ["Анна: Есть вопросы?\nБорис: Нет, спасибо.\n", "田中: はい\n鈴木: いいえ 1 2\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["Анна: Есть вопросы?\nБорис: Нет, спасибо.\n", "田中: はい\n鈴木: いいえ 1 2\n", "李开: 好\n张伟: 开始\n"],
+)
 def test_utf_16_without_a_mark_in_any_script(tmp_path: Path, encoding: str, text: str) -> None:
     path = tmp_path / "t.txt"
     path.write_bytes((text * 2).encode(encoding))

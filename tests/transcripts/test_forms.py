@@ -88,8 +88,53 @@ class TestTeamsDocuments:
             ("Bo", "Yes.", 60.0, 62.0),
         ]
 
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            ["Weekly-20260615-Meeting Transcript", "15 June 2026, 03:35am", "27m 42s", "Ann Lee   0:03\nHello.",
+             "Bo   0:09\nHi."],
+            ["June 15, 2026, 3:35 AM", "Ann Lee   0:03", "Hello.", "Bo   0:09", "Hi."],
+            ["Ann Lee 0:03", "Hello.", "Bo 0:09", "Hi."],
+            ["00:00:00.000 --> 00:00:02.670", "Ann Lee", "Hello.", "00:00:03.000 --> 00:00:04.000", "Bo", "Hi."],
+            ["Ann Lee", "0 minutes 3 seconds0:03", "Ann Lee 0 minutes 3 seconds", "Hello.", "B", "Bo",
+             "0 minutes 9 seconds0:09", "Bo 0 minutes 9 seconds", "Hi."],
+        ],
+    )  # fmt: skip
+    def test_headings_in_several_layouts(self, tmp_path: Path, lines: list[str]) -> None:
+        turns, unread, transcript = read(document(tmp_path / "t.docx", lines))
+        assert [(turn.speaker, turn.text) for turn in turns] == [("Ann Lee", "Hello."), ("Bo", "Hi.")]
+        assert (transcript.form, unread) == ("teams", [])
+
+    def test_other_texts_that_were_saved_as_documents(self, tmp_path: Path) -> None:
+        texts = {
+            "srt": [
+                "1",
+                "00:00:01,000 --> 00:00:02,000",
+                "Ann: Hello.",
+                "2",
+                "00:00:03,000 --> 00:00:04,000",
+                "Bo: Hi.",
+            ],
+            "plain": ["Audio file", "00:00:05 Ann", "Hello.", "00:00:09 Bo", "Hi."],
+        }
+        for form, lines in texts.items():
+            turns, _, transcript = read(document(tmp_path / "t.docx", lines))
+            assert [(turn.speaker, turn.text) for turn in turns] == [("Ann", "Hello."), ("Bo", "Hi.")]
+            assert transcript.form == form
+
 
 class TestMeet:
+    def test_notes_with_times_before_the_transcript(self, tmp_path: Path) -> None:
+        lines = ["Notes", "Ann proposed: x (00:01:02)", "Ship: yes", "📖 Transcript", "Weekly - Transcript", "00:00:00"]
+        lines += ["Ann: Okay.", "Bo: Hi.", "00:05:00", "Ann: Bye.", "Transcription ended after 00:07:12"]
+        turns, _, transcript = read(document(tmp_path / "t.docx", lines))
+        assert [(turn.speaker, turn.text, turn.start) for turn in turns] == [
+            ("Ann", "Okay.", 0.0),
+            ("Bo", "Hi.", None),
+            ("Ann", "Bye.", 300.0),
+        ]
+        assert transcript.form == "meet"
+
     def test_documents_are_read_like_texts(self, tmp_path: Path) -> None:
         lines = (DATA / "meet.txt").read_text(encoding="utf-8").splitlines()
         turns, _, transcript = read(document(tmp_path / "m.docx", lines))
