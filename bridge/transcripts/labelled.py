@@ -38,7 +38,12 @@ _BROKEN_TIME = re.compile(r"\s*\[[\dx?_.,\s-]*\d[\dx?_.,\s-]*:[\dx?_.,:\s-]*\]",
 _BROKEN_ZOOM = re.compile(r"\[[^\[\]]{1,100}\]\s+\d{1,4}:[\w:]{1,8}\s*")
 _BROKEN_CHAT = re.compile(r"\s*\d{1,4}:[\w:]{1,8}\s+From\s\S.{0,200}?:")
 _BROKEN_HEADING = re.compile(r"\S.{0,100}?(?:\s{2,}|\t\s*)\d{1,4}:\w{1,2}(?::\w{1,2})?\s*")
-_TEAMS = re.compile(r".{0,200}\b(?:started|stopped) transcription\.?\s*", re.IGNORECASE)
+_TEAMS = re.compile(
+    r".{0,200}\b(?:(?:started|stopped) transcription|Transkription (?:gestartet|gestoppt|beendet)"
+    r"|(?:démarré|arrêté) la transcription|(?:iniciado|detenido|inició|detuvo) la transcripción"
+    r"|(?:iniciou|parou|interrompeu) a transcrição|(?:avviato|interrotto) la trascrizione)\.?\s*",
+    re.IGNORECASE,
+)
 _OTTER = re.compile(r"Transcribed by https?://otter\.ai\s*", re.IGNORECASE)
 _MEET_END = re.compile(
     r"\W*(?:Transcription ended after [\d:]+|(?:Meeting ended after [\d:]+.*)"

@@ -128,6 +128,14 @@ class TestTeamsPasted:
         ]
         assert (transcript.form, unread) == ("teams", [])
 
+    def test_in_another_language_and_with_a_torn_time(self, tmp_path: Path) -> None:
+        text = (
+            "Ann Lee hat die Transkription gestartet\n\nAnn Lee\n0 90:09\nAnn Lee 0 Minuten 9 Sekunden\nWhy?\n"
+            "VR\n\nVan Dam, Ron\n54 Minuten54:00\nVan Dam, Ron 54 Minuten\nOkay.\n\n"
+            "Ann Lee hat die Transkription gestoppt\n"
+        )
+        assert said(tmp_path, text) == [("Ann Lee", "Why?"), ("Van Dam, Ron", "Okay.")]
+
     @pytest.mark.parametrize(
         ("first", "second"),
         [
