@@ -105,6 +105,7 @@ class ModelClient:
         self._not_before = 0.0
         self._out: dict[str, _Sent] = {}
         self._can: dict[Feature, asyncio.Task[bool]] = {}
+        self._away: set[asyncio.Task[Any] | None] = set()
         self._ended: BridgeError | None = None
         self._answered = False
         self._unanswered = 0
@@ -115,12 +116,28 @@ class ModelClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None or isinstance(error, BridgeError):
+            await self._finish()
         await self.close()
 
     async def close(self) -> None:
         """End what is out, and close the connections. The journal stays open: it is the caller's."""
-        await _settle([*(sent.task for sent in self._out.values()), *self._can.values()], cancel=True)
+        await _settle(self._tasks(), cancel=True)
         await self.endpoint.close()
+
+    async def _finish(self) -> None:
+        """Wait for answers that are on their way, so that what is paid for is in the journal; nothing more is sent.
+
+        Where one of several models ends a run, this client does not know of it otherwise.
+        """
+        self._ended = self._ended or EndpointError(
+            f"{self.endpoint.url}, model {self.model!r:.60}: the client is closed", remedy="make another one"
+        )
+        await _settle([task for task in self._tasks() if task not in self._away], cancel=True)
+        await _settle(self._tasks(), cancel=False)
+
+    def _tasks(self) -> list[asyncio.Task[Any]]:
+        return [*(sent.task for sent in self._out.values()), *self._can.values()]
 
     @property
     def account(self) -> Account:
@@ -235,6 +252,8 @@ class ModelClient:
                 failures[result.kind] += 1
                 step = self._patience.next(result, failures[result.kind])
                 if isinstance(step, Again):
+                    if self._ended:
+                        raise self._ended
                     await self._wait(step)
                     continue
                 if step == "stop" or not (probing or self._may_go_on(result)):
@@ -271,7 +290,12 @@ class ModelClient:
         return result
 
     async def _post(self, request: ChatRequest, without: Iterable[Feature]) -> Outcome:
-        reply = await self.endpoint.post("/chat/completions", body_of(request, without=without))
+        task = asyncio.current_task()
+        self._away.add(task)
+        try:
+            reply = await self.endpoint.post("/chat/completions", body_of(request, without=without))
+        finally:
+            self._away.discard(task)
         if not isinstance(reply, HttpReply):
             return reply
         result = outcome(reply.status, reply.headers, reply.body, now=self._clock.time())

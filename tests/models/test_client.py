@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Iterator
@@ -314,6 +315,20 @@ class TestFailures:
         with endless(b" " * 100_000) as url:
             _, error = ask_until_error(url, [request()])
         assert "its reply has no end" in str(error)
+
+    def test_an_answer_on_its_way_is_waited_for_where_something_else_ends_the_run(self) -> None:
+        journal = Journal()
+
+        async def end_early(client: ModelClient) -> None:
+            asked = [asyncio.ensure_future(client.ask(one)) for one in requests(3)]
+            while not server.asked:
+                await asyncio.sleep(0.01)
+            raise UsageError(f"{len(asked)} are out", remedy="none")
+
+        with ModelServer(at={1: "slow"}, slow_s=0.2) as server, pytest.raises(UsageError):
+            run(server, end_early, journal=journal, concurrency=1)
+        assert [journal.entry(server.url, one.key) is not None for one in requests(3)] == [True, False, False]
+        assert journal.account.spent.unclear == 0
 
     def test_ten_rows_in_a_row_without_an_answer_end_the_run(self) -> None:
         with ModelServer(rate=1, kinds=["broken"]) as server:
