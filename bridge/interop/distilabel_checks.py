@@ -41,9 +41,6 @@ _CONTEXT = 64
 
 Read = tuple[int, "dict[str, Any] | Reject"]
 
-_ALL_ELSE = 20
-"""After so many rows none of which is in its own prompt, the column of what was asked is missing, and nothing moved."""
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -148,7 +145,8 @@ class Window:
                     self._note(number, f"shifted: its generation is what the model said for row {other:,}")
         for step, numbers in strangers.items():
             elsewhere = self._elsewhere(step, numbers, calls)
-            if len(numbers) < _ALL_ELSE or step in fitting or elsewhere:
+            # Where no row is in its own prompt and none in another's, what was asked is in no column any more.
+            if step in fitting or elsewhere or self._asks_the_like(step, numbers, calls):
                 for number in numbers:
                     whose = f", but that of row {elsewhere[number]:,}" if number in elsewhere else ""
                     self._note(number, f"shifted: raw_input_{step} does not have this row's text in it{whose}")
@@ -169,6 +167,15 @@ class Window:
                     found[number] = other
                     break
         return found
+
+    def _asks_the_like(self, step: str, numbers: Sequence[int], calls: Mapping[int, Sequence[Call]]) -> bool:
+        """Whether one row stands alone, and what the step was asked has most words of its text: of something else."""
+        row = dict(self.rows).get(numbers[0])
+        if row is None or len(set(numbers)) > 1:
+            return False
+        asked = words(next(call.asked for call in calls[numbers[0]] if call.step == step))
+        given = words(" ".join(given_texts(row, self.shape)))
+        return 2 * len(given & asked) > len(given)
 
     def _note(self, number: int, reason: str) -> None:
         self.wrong.setdefault(number, reason)
