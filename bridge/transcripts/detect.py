@@ -184,6 +184,9 @@ def _plain(head: Sequence[str]) -> Detected:
     bare = sum(timed(line) is None for line, _, _ in marks)
     alone = sum(time_alone(line) is not None for line, _ in lines)
     above = len(nameless) == len(marks) > 1 and all(is_name(text) and _has_text(below) for text, below in nameless)
+    above = above and (
+        len(marks) < 4 or len({text for text, _ in nameless}) < len(marks)
+    )  # whoever speaks, speaks again
     dense = not above and (alone > 1 or bare > 1) and 2 * max(bare, alone + 1) >= len(lines)
     behind = Counter(said.speaker for line, _ in lines if (said := timed(line)) and said.speaker)
     timeless = Counter(said.speaker for line, _ in lines if not timed(line) and (said := named(line)))

@@ -212,6 +212,22 @@ LINES = st.sampled_from(
         "Transcription ended after 00:01:00",
         "Ann started transcription",
         "\x00",
+        "Ann (0:05):",
+        "Ann (0:06)",
+        "10:03 AM Ann: hi",
+        "[0:07]",
+        "[0:07] Ann Lee",
+        "0:08 so it is",
+        "Bo Chan",
+        "BC",
+        "0 minutes 9 seconds0:09",
+        "Bo Chan 0 minutes 9 seconds",
+        "Bo Chan 0:09",
+        "Ann Lee  0:09  Hi",
+        "10:03:15 From Ann to Everyone:",
+        "10:xx:15 From Bo to Everyone: lost",
+        ">> Ann: <b>Hi</b><00:01.500>",
+        '{"segments": []}',
     ]
 )
 

@@ -74,6 +74,12 @@ class TestTimes:
         text = "00:01 Hello there.\n00:05 It is: fine.\n00:07 Bye\n[00:09] now\n"
         assert said(tmp_path, text) == [("", "Hello there."), ("", "It is: fine."), ("", "Bye"), ("", "now")]
 
+    def test_what_never_comes_again_is_no_name(self, tmp_path: Path) -> None:
+        text = "".join(
+            f"[00:0{at}] {said}\nand more\n" for at, said in enumerate(["Okay", "Right", "Hello there", "Yes"])
+        )
+        assert said(tmp_path, text)[0] == ("", "Okay\nand more")
+
     def test_a_time_on_each_second_line(self, tmp_path: Path) -> None:
         text = "0:00\nhello and welcome\n0:05\nOkay\n0:09\nlet us go\n"
         assert said(tmp_path, text) == [("", "hello and welcome"), ("", "Okay"), ("", "let us go")]
