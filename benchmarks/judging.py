@@ -34,23 +34,24 @@ def _rated(values: Floats) -> Floats:
     return result
 
 
-def rating(correlation: float, bias: float = 0.0, mean: float = 3.3) -> Draw:
-    """Ratings from 1 to 5; the judge's follow people's, with a bias."""
+def rating(correlation: float, bias: float = 0.0, mean: float = 3.3, *, fine: bool = False) -> Draw:
+    """Ratings from 1 to 5; the judge's follow people's, with a bias; fine ones are not rounded to whole steps."""
 
     def draw(rng: np.random.Generator, size: int) -> Set:
         people = rng.normal(size=size)
         judge = correlation * people + sqrt(1 - correlation**2) * rng.normal(size=size)
-        return _rated(mean + people), _rated(mean + bias + judge)
+        scores = mean + bias + judge
+        return _rated(mean + people), np.clip(scores, 1, 5) if fine else _rated(scores)
 
     return draw
 
 
-def slips(share: float, by: float) -> Draw:
-    """Ratings from 1 to 5; the judge says what people say, but for a share, where it is off to one side."""
+def slips(share: float, *by: float) -> Draw:
+    """Ratings from 1 to 5; the judge says what people say, but for a share, where it is off, by one of these."""
 
     def draw(rng: np.random.Generator, size: int) -> Set:
         people = _rated(3.3 + rng.normal(size=size))
-        return people, _rated(people + by * (rng.random(size) < share))
+        return people, _rated(people + rng.choice(by, size) * (rng.random(size) < share))
 
     return draw
 
@@ -71,11 +72,14 @@ JUDGES: dict[str, tuple[Draw, tuple[float, float]]] = {
     "rating, r 0.5": (rating(0.55), (1, 5)),
     "rating, r 0.7, 1 too low": (rating(0.75, -1), (1, 5)),
     "rating, r 0.85, 0.3 too high": (rating(0.95, 0.3), (1, 5)),
+    "rating, r 0.95, fine scores": (rating(0.99, fine=True), (1, 5)),
     "rating, no relation": (rating(0.0), (1, 5)),
+    "rating, 10 % are 1 off": (slips(0.1, -1, 1), (1, 5)),
     "rating, 10 % are 1 too low": (slips(0.1, -1), (1, 5)),
     "rating, 5 % are 2 too low": (slips(0.05, -2), (1, 5)),
     "yes/no, 60 % right": (yes_no(0.6, 0.6, 0.6), (0, 1)),
     "yes/no, 85 % right": (yes_no(0.6, 0.85, 0.85), (0, 1)),
+    "yes/no, 90 % right": (yes_no(0.5, 0.9, 0.9), (0, 1)),
     "yes/no, 95 % right": (yes_no(0.6, 0.95, 0.95), (0, 1)),
     "yes/no, a fifth of no is yes": (yes_no(0.6, 1.0, 0.8), (0, 1)),
 }

@@ -52,7 +52,8 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
     middle = share + z * z / (2 * n)
     reach = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     whole = 1 + z * z / n
-    return max(0.0, (middle - reach) / whole), min(1.0, (middle + reach) / whole)
+    low = max(0.0, (middle - reach) / whole) if successes else 0.0  # rounding would leave it near these
+    return low, min(1.0, (middle + reach) / whole) if successes < n else 1.0
 
 
 def difference(first: tuple[float, float], second: tuple[float, float], level: float = 0.95) -> tuple[float, float]:

@@ -49,7 +49,19 @@ def test_with_equal_chances_the_estimate_is_that_of_the_paper() -> None:
     variance = lam**2 * others.var() / 900 + (answers - lam * seen).var(ddof=2) / 100
     assert found.low is not None
     assert found.value is not None
-    assert found.value - found.low == pytest.approx(reach(98) * variance**0.5, rel=0.03)
+    assert found.high is not None
+    assert min(found.value - found.low, found.high - found.value) == pytest.approx(reach(98) * variance**0.5, rel=0.03)
+
+
+def test_the_interval_reaches_further_to_the_side_to_which_errors_go() -> None:
+    people = np.array([1.0, 2.0, 3.0, 4.0, 5.0] * 800)
+    kind = people.copy()
+    kind[3::9] -= 1  # one of nine is judged 1 too low
+    found = estimate(people[:100], range(100), kind, scale=(1, 5))
+    assert found.low is not None
+    assert found.value is not None
+    assert found.high is not None
+    assert found.high - found.value > 1.05 * (found.value - found.low)
 
 
 def test_a_judge_that_is_always_too_high_does_not_move_the_estimate() -> None:
@@ -89,6 +101,23 @@ def test_where_all_answers_are_the_same_the_interval_is_not_a_point() -> None:
     # None of 30 differs: up to 11.6 % may, each by 4 at most.
     assert found.low == pytest.approx(5 - 4 * 0.1157, abs=1e-3)
     assert found.high == 5
+
+
+def test_where_people_all_say_the_same_no_score_makes_it_certain() -> None:
+    scores = [1.0, 2.0, 3.0, 4.0, 5.0] * 20
+    found = estimate([4.0] * 40, range(40), scores, scale=(1, 5))
+    assert (found.method, found.reason) == ("people", "all answers are the same")
+    assert found.value == 4
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 3.8
+    assert found.high > 4.05
+
+
+@pytest.mark.parametrize("n", [20, 21, 40, 49])
+def test_where_everybody_says_yes_rounding_does_not_count_more_of_them_than_there_are(n: int) -> None:
+    found = estimate([1.0] * n, range(n), [1.0, 0.0] * 50)
+    assert (found.value, found.high) == (1.0, 1.0)
 
 
 def test_a_judge_that_was_never_seen_to_be_wrong_does_not_pass_for_one_who_never_is() -> None:
@@ -142,6 +171,19 @@ def test_chances_that_are_all_the_same_change_nothing() -> None:
     low = estimate(answers, range(50), scores, probabilities=[0.05] * 50, scale=(-9, 15))
     assert low.value == pytest.approx(plain.value)
     assert low.high == pytest.approx(plain.high)
+
+
+def test_the_more_chances_differ_the_fewer_degrees_of_freedom_there_are() -> None:
+    answers = [1.0, 2.0, 3.0, 4.0, 5.0] * 12
+    weights = np.array([1.0] * 40 + [3.0] * 20)
+    found = estimate(answers, range(60), [3.0] * 300, probabilities=1 / weights, scale=(-20, 30))
+    share = weights / weights.sum()
+    parts = share * (np.array(answers) - share @ answers)
+    freedom = (share**2).sum() ** 2 / (share**4).sum() - 1
+    assert found.high is not None
+    assert found.value is not None
+    assert 25 < freedom < 30
+    assert found.high - found.value == pytest.approx(reach(freedom) * (parts**2 / (1 - share)).sum() ** 0.5)
 
 
 def test_answers_that_are_worth_fewer_than_twenty_give_no_estimate() -> None:
