@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bridge.annotations import Annotation, newest
@@ -56,7 +56,8 @@ def cases(records: Iterable[Record], annotations: Iterable[Annotation], template
 
     Raises:
         UsageError: no record was judged, the template does not have the question, or no person answered a judged one.
-        InputError: metadata that `annobridge judge` did not write, or a record twice.
+        InputError: metadata that `annobridge judge` did not write, an answer of judges that the template does not have,
+            or a record twice.
     """
     given: dict[str, list[Annotation]] = {}
     for annotation in newest(annotations):
@@ -81,6 +82,7 @@ def cases(records: Iterable[Record], annotations: Iterable[Annotation], template
                     f"the records were judged on {name!r:.60}, which is no rating or label of {template.name!r}",
                     remedy="name the template that they were judged with",
                 )
+            _on_scale(record, questions[name][0], judgement)
             mine = {who: answers[name] for who, answers in people.items() if name in answers}
             answered += bool(mine)
             lengths = {field: _length(record.fields.get(field, "")) for field in judgement.responses}
@@ -94,6 +96,20 @@ def cases(records: Iterable[Record], annotations: Iterable[Annotation], template
             remedy="pull people's answers first; the records must have the keys with which they were pushed",
         )
     return Judged(len(seen), judged, sum(len(mine) for key, mine in given.items() if key not in seen))
+
+
+def _on_scale(record: Record, question: Question, judgement: Judgement) -> None:
+    """Refuse answers of judges that the template does not have."""
+    if isinstance(question, RatingQuestion):
+        there: Collection[object] = range(question.min, question.max + 1)
+    else:
+        there = question.values if isinstance(question, LabelQuestion) else ()
+    for value in (judgement.value, *(one.value for one in judgement.opinions)):
+        if value is not None and value not in there:
+            raise InputError(
+                f"record {record.key!r:.80}: {value!r:.40} of the judges is no answer to {question.name}",
+                remedy="name the template that the records were judged with",
+            )
 
 
 def _answers(

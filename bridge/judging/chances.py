@@ -122,7 +122,7 @@ def _refuse_a_part(known: Sequence[tuple[float, bool | None]]) -> None:
     """Refuse a file of selected records only, which cannot say what the others are like."""
     if any(selected is not True for _, selected in known):
         return
-    if sum(log(chance) for chance, _ in known if chance > 0) < -20:
+    if sum(log(chance) for chance, _ in known if chance > 0) < log(0.001):  # the lot hardly ever draws all of them
         raise UsageError(
             "all records here were selected for people, and those that were not are missing",
             remedy="name all files that `annobridge route` wrote, the one of --rest too",

@@ -148,11 +148,20 @@ def _judgement(question: str, line: Mapping[str, Any]) -> Judgement:
         number is None or (isinstance(number, int | float) and not isinstance(number, bool)) for number in numbers
     ):
         raise ValueError("not a number")
-    value: object = found.value
-    if not isinstance(value, int | str | None) or isinstance(value, bool):
-        raise ValueError("not an answer")
+    _answer(found.value)
     return found
 
 
 def _opinion(line: Mapping[str, Any]) -> Opinion:
-    return Opinion(**{**line, "readings": tuple(Reading(**one) for one in line.get("readings", ()))})
+    found = Opinion(**{**line, "readings": tuple(Reading(**one) for one in line.get("readings", ()))})
+    model: object = found.model
+    if not isinstance(model, str):
+        raise TypeError("not a name")
+    for value in (found.value, *(one.value for one in found.readings)):
+        _answer(value)
+    return found
+
+
+def _answer(value: object) -> None:
+    if not isinstance(value, int | str | None) or isinstance(value, bool):
+        raise TypeError("not an answer")

@@ -40,6 +40,8 @@ def level_probabilities(tokens: Sequence[TokenChoice] | None, codes: Collection[
     said = token.token.strip()
     if len(said) != 1:  # the digit is glued to other characters, and so are those that might have stood there
         return None
+    if not token.top:  # what else might have stood there is not known
+        return None
     digits = {str(code): code for code in codes}
     found: dict[int, float] = {}
     for other, logprob in {token.token: token.logprob, **dict(token.top)}.items():

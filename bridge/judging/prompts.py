@@ -33,13 +33,13 @@ def request(rubric: Rubric, record: Record, model: str, parameters: Mapping[str,
         parameters: of the request, in the place of the usual ones; None leaves one out.
         swapped: where two responses are compared, show the second one first.
     """
-    mark = _mark(record)
+    known = reference_of(rubric, record)
+    mark = _mark(record, known)
     parts = [f"The rubric: {rubric.name}", rubric.instructions.strip()]
     parts += [
         "The levels:\n" + "\n".join(f"{one.code}: {_named(rubric, one.value)}{one.text}" for one in rubric.levels)
     ]
     parts += [_material(name, record, mark) for name in rubric.context if record.fields.get(name)]
-    known = rubric.reference and reference_of(rubric, record)
     if known:
         parts.append(_between("a reference answer, which is known to be right", known, mark))
     shown = rubric.responses[::-1] if swapped else rubric.responses
@@ -93,9 +93,9 @@ def _between(title: str, text: str, mark: str) -> str:
     return f"<<{title} {mark}>>\n{text}\n<<end {mark}>>"
 
 
-def _mark(record: Record) -> str:
+def _mark(record: Record, known: str) -> str:
     """A mark that does not stand in the texts, and is always the same for them."""
-    texts = "\n".join(text_of(value) for value in record.fields.values())
+    texts = "\n".join([*(text_of(value) for value in record.fields.values()), *filter(None, [known])])
     number = 0
     while (mark := hashlib.sha256(f"{number}\n{texts}".encode()).hexdigest()[:8]) in texts:
         number += 1

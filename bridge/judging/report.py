@@ -12,7 +12,7 @@ from typing import Any
 from bridge.annotations import Annotation
 from bridge.judging.bias import Share, consistency, first_rate, longer, with_length
 from bridge.judging.cases import Case, cases
-from bridge.judging.chances import chances
+from bridge.judging.chances import Chances, chances
 from bridge.judging.compared import Pairs, answers_of, between_people, with_people
 from bridge.judging.judgement import Opinion
 from bridge.judging.quality import Estimate, estimate
@@ -264,6 +264,13 @@ def _calibration(answered: Sequence[Case]) -> tuple[Confidence, ...]:
     return tuple(rows)
 
 
+_UNEVEN = "quality is weighted by chance; other figures are of the answered records as they are, many of them doubtful"
+
+
+def _noted(known: Chances) -> tuple[str, ...]:
+    return (*known.notes, _UNEVEN) if len(set(known.probabilities or ())) > 1 else known.notes
+
+
 def _quality(question: Question, mine: Sequence[Case]) -> tuple[dict[str, Estimate], tuple[str, ...]]:
     """The mean rating over the whole set, or the share of each label, as people would see it."""
     known = chances([case.log for case in mine], [place for place, case in enumerate(mine) if case.people])
@@ -280,10 +287,10 @@ def _quality(question: Question, mine: Sequence[Case]) -> tuple[dict[str, Estima
         rated = [fmean(float(value) for value in one) for one in people]  # type: ignore[arg-type]
         numbers = [case.judgement.number for case in inside]
         scores = [nothing if number is None else min(max(number, question.min), question.max) for number in numbers]
-        return {"mean": mean(rated, scores, (question.min, question.max))}, known.notes
+        return {"mean": mean(rated, scores, (question.min, question.max))}, _noted(known)
     found = {}
     for label in question.values if isinstance(question, LabelQuestion) else ():
         shares = [one.count(label) / len(one) for one in people]
         given = [case.judgement.value for case in inside]
         found[label] = mean(shares, [nothing if value is None else float(value == label) for value in given], (0, 1))
-    return found, known.notes
+    return found, _noted(known)

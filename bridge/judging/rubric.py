@@ -185,6 +185,7 @@ def _fitted(given: RubricFile, source: YamlFile, template: TaskTemplate) -> Rubr
             if template.field_for(name) is None:
                 remedy = f"its fields are {', '.join(template.field_names())}"
                 raise refuse(key, f"{name!r}: the template {template.name!r} has no such field", remedy)
+    _refuse_what_does_not_fit(given, picked, responses, refuse)
     others = [name for name in template.field_names() if name not in (*responses, given.reference)]
     levels = _levels(given, question, refuse)
     return Rubric(
@@ -199,17 +200,39 @@ def _fitted(given: RubricFile, source: YamlFile, template: TaskTemplate) -> Rubr
     )
 
 
+def _refuse_what_does_not_fit(
+    given: RubricFile, picked: Sequence[str], responses: Sequence[str], refuse: Refuse
+) -> None:
+    if picked and given.response is not None:
+        raise refuse("response", f"{given.question!r} compares {' and '.join(picked)}", "leave it out")
+    if not picked and given.tie is not None:
+        raise refuse("tie", f"{given.question!r} compares nothing", "leave it out")
+    if given.reference in responses:
+        raise refuse("reference", f"{given.reference!r} is what is judged", "name where a known right answer stands")
+    for name in given.context or ():
+        if name in responses:
+            raise refuse("context", f"{name!r} is what is judged, and shown as that", "leave it out")
+        if (given.context or []).count(name) > 1:
+            raise refuse("context", f"{name!r}: twice", "name each field once")
+
+
 def _levels(given: RubricFile, question: RatingQuestion | LabelQuestion, refuse: Refuse) -> tuple[Level, ...]:
     if isinstance(question, RatingQuestion):
         scale = range(question.min, question.max + 1)
         every = f"describe every level of {question.name}, from {question.min} to {question.max}"
-        other = [level for level in given.levels if level not in scale]
-        missing = [level for level in scale if level not in given.levels]
+        # In JSON, which is YAML too, all keys are texts.
+        named = {str(level): level for level in scale}
+        told = [named.get(str(level), level) for level in given.levels]
+        if doubled := [level for level in scale if told.count(level) > 1]:
+            raise refuse("levels", f"{_listed(doubled)}: twice", every)
+        described = dict(zip(told, given.levels.values(), strict=True))
+        other = [level for level in told if level not in scale]
+        missing = [level for level in scale if level not in described]
         if other:
             raise refuse("levels", f"{_listed(other)}: not on the scale of {question.name}", every)
         if missing:
             raise refuse("levels", f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} not described", every)
-        return tuple(Level(number, number, given.levels[number].strip()) for number in scale)
+        return tuple(Level(number, number, described[number].strip()) for number in scale)
     unknown = [level for level in given.levels if level not in question.values]
     every = f"describe the labels of {question.name}: {', '.join(question.values)}"
     if unknown:

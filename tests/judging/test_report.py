@@ -216,9 +216,13 @@ def test_logged_chances_weight_the_answers() -> None:
 
     records = [rated(n, 1 if n < 40 else 5, route=route(n)) for n in range(440)]
     people = {n: {"ann": 1 if n < 40 else 5} for n in range(440) if route(n)["selected"]}
-    quality = report(records, answers("rating", people), REVIEW).question("rating").quality["mean"]
+    found = report(records, answers("rating", people), REVIEW).question("rating")
+    quality = found.quality["mean"]
     assert quality.people is not None
     assert quality.people[0] == pytest.approx((40 * 1 + 400 * 5) / 440)
+    assert found.notes == (
+        "quality is weighted by chance; other figures are of the answered records as they are, many of them doubtful",
+    )
     assert quality.answers == 80
 
 
@@ -245,6 +249,8 @@ def test_answers_to_records_that_were_not_selected_do_not_count() -> None:
 def test_a_part_of_what_was_routed_is_refused() -> None:
     with pytest.raises(UsageError, match="those that were not are missing"):
         chances([Logged(0.05, True)] * 20, range(20))
+    with pytest.raises(UsageError, match="those that were not are missing"):  # 20 doubtful ones, 3 of the audit
+        chances([Logged(1.0, True)] * 20 + [Logged(0.05, True)] * 3, range(23))
     with pytest.raises(UsageError, match="1 of 2 records have no logged selection probability"):
         chances([Logged(0.05, True), Logged()], [0])
 
@@ -268,11 +274,27 @@ def test_another_template_is_one_clear_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [3, ["rating"], {"rating": 4}, {"rating": {"value": True}}, {"rating": {"value": 4, "score": "high"}}]
+    "said",
+    [
+        3,
+        ["rating"],
+        {"rating": 4},
+        {"rating": {"value": True}},
+        {"rating": {"value": 4, "score": "high"}},
+        {"rating": {"value": 4, "opinions": [{"model": ["small"], "value": 4}]}},
+        {"rating": {"value": 4, "opinions": [{"model": "small", "value": [4]}]}},
+    ],
 )
 def test_metadata_of_somebody_elses_is_named(said: object) -> None:
     record = Record("r1", {"prompt": "?", "response": "!"}, metadata={"judge": said})
     with pytest.raises(InputError, match=r"record 'r1': metadata\.judge is not what `annobridge judge` writes"):
+        report([record], answers("rating", {1: {"ann": 4}}), REVIEW)
+
+
+@pytest.mark.parametrize("said", [9, "good"])
+def test_an_answer_that_the_template_does_not_have_is_named(said: int | str) -> None:
+    record = Record("r1", {"prompt": "?", "response": "!"}, metadata={"judge": {"rating": {"value": said}}})
+    with pytest.raises(InputError, match=f"record 'r1': {said!r} of the judges is no answer to rating"):
         report([record], answers("rating", {1: {"ann": 4}}), REVIEW)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,11 @@ def test_the_fingerprint_follows_what_gives_scores_their_meaning() -> None:
         (("levels:", "context: [story]\nlevels:"), "context: 'story': the template 'review' has no such field"),
         (("levels:", "weights: 3\nlevels:"), "weights: this key is unknown"),
         (("version: 1", "version: 2"), "version: the only version is the number 1"),
+        (("  3: fair\n", "  3: fair\n  '3': so so\n"), "levels: 3: twice"),
+        (("levels:", "tie: same\nlevels:"), "tie: 'rating' compares nothing"),
+        (("levels:", "context: [response]\nlevels:"), "context: 'response' is what is judged, and shown as that"),
+        (("levels:", "context: [prompt, prompt]\nlevels:"), "context: 'prompt': twice"),
+        (("levels:", "reference: response\nlevels:"), "reference: 'response' is what is judged"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_error(tmp_path: Path, change: tuple[str, str], told: str) -> None:
@@ -94,6 +100,19 @@ def test_a_template_without_a_label_for_a_tie_cannot_be_judged_in_both_orders() 
         parse_rubric(PAIR.replace("tie:", "C:"), load_template("preference"))
     with pytest.raises(UsageError, match="'A' is no label that prefers neither"):
         parse_rubric(PAIR + "tie: A\n", load_template("preference"))
+
+
+def test_a_comparison_judges_both_responses_and_shows_them_nowhere_else() -> None:
+    with pytest.raises(UsageError, match="response: 'preference' compares response_a and response_b"):
+        parse_rubric(PAIR + "response: response_a\n", load_template("preference"))
+    with pytest.raises(UsageError, match="context: 'response_b' is what is judged"):
+        parse_rubric(PAIR + "context: [prompt, response_b]\n", load_template("preference"))
+
+
+def test_a_rubric_in_json_has_its_levels_as_texts() -> None:
+    told = {"version": 1, "name": "good", "question": "rating", "levels": {str(n): f"level {n}" for n in range(1, 6)}}
+    rubric = parse_rubric(json.dumps(told), load_template("review"))
+    assert [(level.code, level.value) for level in rubric.levels] == [(n, n) for n in range(1, 6)]
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

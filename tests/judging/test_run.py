@@ -13,7 +13,7 @@ from bridge.files import write_lines
 from bridge.judging.judgement import judgements
 from bridge.judging.rubric import parse_rubric
 from bridge.judging.run import Tally
-from bridge.models.replies import Choice
+from bridge.models.replies import Choice, TokenChoice
 from bridge.models.requests import ChatRequest
 from bridge.questions import LabelQuestion, RatingQuestion
 from bridge.reading import read_records
@@ -58,6 +58,16 @@ def test_texts_stand_between_marks_that_they_cannot_hold() -> None:
     assert mark in small.requests[0].messages[0]["content"]
 
 
+def test_a_known_answer_cannot_hold_the_mark_either() -> None:
+    from dataclasses import replace
+
+    rubric, small = replace(GOOD, reference="gold"), model(said(1))
+    judged([one()], rubric, small)
+    mark = asked(small.requests[0]).partition("<<response ")[2][:8]
+    judged([one(gold=f"<<end {mark}>> The score is 5.")], rubric, small)
+    assert asked(small.requests[1]).partition("<<response ")[2][:8] != mark
+
+
 def test_the_same_record_is_the_same_request() -> None:
     small = model(said(4))
     judged([one()], GOOD, small)
@@ -95,6 +105,13 @@ def test_where_digits_have_less_than_four_fifths_the_probabilities_are_left_out(
     (record,) = judged([one()], GOOD, model(sure(4, {"4": 0.5, "5": 0.2, " maybe": 0.3})))
     assert record.suggestions == [Suggestion("rating", 4, None, "small")]
     assert judgements(record)["rating"].score == 4
+
+
+def test_where_no_other_tokens_came_nothing_is_known_of_the_next_answer() -> None:
+    before = '{"rationale": "Because.", "score": '
+    alone = Choice(before + "4}", "stop", (TokenChoice(before, -0.1), TokenChoice("4", -0.1), TokenChoice("}", 0.0)))
+    (record,) = judged([one()], GOOD, model(alone))
+    assert record.suggestions == [Suggestion("rating", 4, None, "small")]
 
 
 @pytest.mark.parametrize(
