@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -126,7 +127,8 @@ def about_calls(row: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in part.items() if isinstance(part, Mapping) else ():
             name = str(name)
             if value is not None and name.startswith("raw_input_"):
-                kept["prompt_hash"][name.removeprefix("raw_input_")] = prompt_hash(value)
+                with suppress(ValueError):  # no messages, but a number that JSON does not have
+                    kept["prompt_hash"][name.removeprefix("raw_input_")] = prompt_hash(value)
             elif value is not None and name.startswith("statistics_"):
                 kept["statistics"][name.removeprefix("statistics_")] = value
     return {name: steps for name, steps in kept.items() if steps}

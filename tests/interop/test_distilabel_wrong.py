@@ -215,6 +215,13 @@ class TestPromptsThatStepsKeep:
         wrong = [called("Rome", said("Oslo")), called("Rome", "A town.")]
         assert rejected([{**rows[0], "distilabel_metadata": wrong}], PREFERENCE)[0] == 0
 
+    @pytest.mark.parametrize(
+        "metadata",
+        ["{}", 5, [None, 5], {"raw_input_x": float("nan")}, {"raw_input_x": [[1]], "raw_output_x": [[None]]}, {3: 4}],
+    )
+    def test_metadata_of_any_other_shape_are_passed_over(self, metadata: Any) -> None:
+        assert rejected([row("Oslo", distilabel_metadata=metadata)])[0] == 1
+
     def test_a_record_keeps_the_hash_of_the_prompt_and_not_the_prompt(self) -> None:
         (record,) = from_distilabel([row("Oslo", distilabel_metadata=called("Oslo", said("Oslo")))], RATING)
         assert record.metadata["statistics"] == {"text_generation_0": {"input_tokens": 9, "output_tokens": 12}}
