@@ -35,8 +35,8 @@ HEAD_LINES = 600
 
 _JSON = re.compile(r"[\s\ufeff]*(?:\{|\[\s*(?:[\[{\"]|$))")
 _MEET = re.compile(
-    r"\W*(?:Transcription ended after [\d:]+|(?:This editable|This) transcript was computer generated.*"
-    r"|(?:.{0,200} [-–] )?Transcript)\W*",
+    r"\W{0,20}(?:Transcription ended after [\d:]+|(?:This editable|This) transcript was computer generated.*"
+    r"|(?:.{0,200} [-–] )?Transcript)\W{0,20}",
     re.IGNORECASE,
 )
 _OTTER_END = re.compile(r"Transcribed by https?://otter\.ai\s*", re.IGNORECASE)

@@ -47,7 +47,7 @@ _CHAT = re.compile(
     rf"\s*({TIME})\s+From\s+(\S.{{0,100}}?)(?:\s+[tT]o\s+(\S.{{0,100}}?))?(?:\s:|(?<! ):(?=\s|$))\s*(.*)"
 )
 _BELOW = re.compile(
-    rf"(?:\*\*)?(\S.{{0,100}}?)(?:\*\*)?(?:\s{{2,}}|\t\s*)(?:\*\*)?({TIME})(?:\*\*)?(?:(?:\s{{2,}}|\t\s*)(\S.*))?\s*"
+    rf"(?:\*\*)?(\S(?:.{{0,99}}?\S)?)(?:\*\*)?(?:\s{{2,}}|\t\s*)(?:\*\*)?({TIME})(?:\*\*)?(?:(?:\s{{2,}}|\t\s*)(\S.*))?\s*"
 )
 _BELOW_ONE = re.compile(rf"(\w.{{0,100}}?)\s(?:[-–—|·@]\s)?({TIME})\s*")
 _SPOKEN_BELOW = re.compile(rf"(\S.{{0,100}}?)\s+({SPOKEN})\s*")
@@ -62,7 +62,7 @@ _NAMED = re.compile(
 _BRACKETED = re.compile(
     rf"[\s{_MARKS}]*{_ANOTHER}?\[(?:([^\W\d_][^\[\]:]{{0,79}})\]\s?:|((?i:speaker|spk)[ _#-]?\d{{1,4}})\])\s*(.*)"
 )
-_MEET_START = re.compile(r"\W*(?:.{0,200}[-–] )?Transcript\W*", re.IGNORECASE)
+_MEET_START = re.compile(r"\W{0,20}(?:.{0,200}[-–] )?Transcript\W{0,20}", re.IGNORECASE)
 _ROLE = re.compile(r"\([^()]*\)")
 _NO_NAME = re.compile(
     r"note|notes|warning|example|update|e\.?g|i\.?e|p\.?s|re|https?|ftp|mailto|date|time|duration|title|subject|topic|dialogue|format"

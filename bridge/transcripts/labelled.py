@@ -46,8 +46,8 @@ _TEAMS = re.compile(
 )
 _OTTER = re.compile(r"Transcribed by https?://otter\.ai\s*", re.IGNORECASE)
 _MEET_END = re.compile(
-    r"\W*(?:Transcription ended after [\d:]+|(?:Meeting ended after [\d:]+.*)"
-    r"|This editable transcript was computer generated.*|This transcript was computer generated.*)\W*",
+    r"\W{0,20}(?:Transcription ended after [\d:]+|(?:Meeting ended after [\d:]+.*)"
+    r"|This editable transcript was computer generated.*|This transcript was computer generated.*)\W{0,20}",
     re.IGNORECASE,
 )
 _DAY = 86_400
