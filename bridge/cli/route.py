@@ -14,6 +14,7 @@ from bridge.cli.judge import answers_for, judged_records
 from bridge.cli.output import json_option, refuse_overwriting, report, table
 
 if TYPE_CHECKING:
+    from bridge.curate.items import Item
     from bridge.merging import Merged
     from bridge.routing.rate import JudgeRate
     from bridge.routing.route import Plan
@@ -66,6 +67,8 @@ def route(files: Sequence[str], reports: bool, as_json: bool, **given: Any) -> N
 
 
 def _route(file: str, as_json: bool, given: Mapping[str, Any]) -> None:
+    from dataclasses import replace
+
     from bridge.curate.items import Items
     from bridge.files import line_writer
     from bridge.routing.route import Settings, plan, with_decision
@@ -82,7 +85,7 @@ def _route(file: str, as_json: bool, given: Mapping[str, Any]) -> None:
     signals = Signals(given["margin"], given["apart"], given["alarms"], **rules)
     settings = Settings(given["by"], given["audit"], given["seed"], given["size"], given["thin"], signals)
     items = Items(file, mapping=pairs(given["mapping"], "--map", MAP_SHAPE), id_column=given["id_column"])
-    found = plan((item.record for item in items), settings)
+    found = plan((replace(item.record, key=_key(item, given["id_column"])) for item in items), settings)
     if out and rest:
         with line_writer(out) as seen, line_writer(rest) as unseen:
             for item, decision in zip(items, found.decisions, strict=True):
@@ -92,6 +95,12 @@ def _route(file: str, as_json: bool, given: Mapping[str, Any]) -> None:
     rejected = [reject.to_dict() for reject in items.rejects]
     lines = [*_planned(found), *([f"wrote {out}, and all others to {rest}"] if out else []), *unusable(items.rejects)]
     report({**files, **found.to_dict(), "rejected": rejected}, lines, as_json=as_json, partial=bool(items.rejects))
+
+
+def _key(item: Item, column: str | None) -> str:
+    """The key that a line has itself: two lines of one key are one record to servers, and cannot be routed apart."""
+    told = item.row.get(column or "key") if column or "fields" in item.row else None
+    return str(told or item.record.key)
 
 
 def _planned(found: Plan) -> Iterator[str]:

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, floor
+from math import ceil, floor, inf
 from typing import Any
 
-from bridge.errors import ExportError, UsageError
+from bridge.errors import ExportError, InputError, UsageError
 from bridge.judging.chances import PLACE, logged
 from bridge.judging.judgement import judgements
 from bridge.merging import Merged
@@ -103,14 +103,19 @@ def judge_rates(records: Iterable[Record], merged: Iterable[Merged], within: flo
         within: how far a rating may be from people's.
 
     Raises:
-        UsageError: none of the records is of an audit.
-        InputError: metadata that `annobridge judge` or `annobridge route` did not write.
+        UsageError: none of the records is of an audit, or a distance that is none.
+        InputError: metadata that `annobridge judge` or `annobridge route` did not write, or a record twice.
     """
+    if not 0 <= within < inf:
+        raise UsageError(f"within {within}: not possible", remedy="give a number of steps, such as 1")
     audited = [record for record in records if of_audit(record)]
     if not audited:
         raise UsageError(
             "none of the records is of an audit", remedy="name what `annobridge route` wrote, and people have answered"
         )
+    for key, times in Counter(record.key for record in audited).items():
+        if times > 1:
+            raise InputError(f"record {key!r:.80}: twice", remedy="name each file once")
     answers = {case.record: case.answers for case in merged}
     drawn: Counter[str] = Counter()
     undecided: Counter[str] = Counter()

@@ -18,7 +18,7 @@ from bridge.curate.items import attribute
 from bridge.errors import UsageError
 from bridge.judging.chances import PLACE
 from bridge.judging.judgement import judgements
-from bridge.records import Record, canonical_json
+from bridge.records import Record
 from bridge.routing.signals import ORDER, Doubtful, Signals, doubts, in_order
 
 LEAST_AUDIT, MOST_AUDIT = 0.05, 0.10
@@ -58,6 +58,8 @@ class Settings:
             )
         if self.size is not None and self.size < 1:
             raise UsageError(f"size {self.size}: nobody would see anything", remedy="give a number above 0")
+        if self.thin < 0:
+            raise UsageError(f"thin {self.thin}: not possible", remedy="give a number of records; 0 is never")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,8 @@ def plan(records: Iterable[Record], settings: Settings | None = None) -> Plan:
         settings: how.
 
     Raises:
-        UsageError: the limit does not even leave room for the audit, or two records have the same key.
+        UsageError: the limit does not even leave room for the audit, two records have the same key, or none has what
+            makes the strata.
         InputError: metadata that `annobridge judge` did not write.
 
     >>> def said(margin: float) -> dict[str, object]:
@@ -157,11 +160,17 @@ def plan(records: Iterable[Record], settings: Settings | None = None) -> Plan:
     if len({case.key for case in cases}) < len(cases):
         repeated = Counter(case.key for case in cases).most_common(1)[0][0]
         raise UsageError(f"key {repeated!r:.80}: several records have it", remedy="give each record its own key")
-    strata: dict[bytes, list[_Case]] = {}
+    for name in settings.by:
+        if cases and all(case.stratum[name] is None for case in cases):
+            raise UsageError(
+                f"by {name!r:.60}: no record has such a text or number",
+                remedy="name metadata, or a question with a suggestion",
+            )
+    strata: dict[str, list[_Case]] = {}
     for case in cases:
-        strata.setdefault(canonical_json(case.stratum), []).append(case)
+        strata.setdefault(_name(case.stratum), []).append(case)
     drawn: set[str] = set()
-    chance: dict[bytes, float] = {}
+    chance: dict[str, float] = {}
     for name, members in strata.items():
         count = _audited(len(members), settings.audit)
         chance[name] = count / len(members)
@@ -173,7 +182,7 @@ def plan(records: Iterable[Record], settings: Settings | None = None) -> Plan:
     decisions = []
     figures = {name: [len(members), 0, 0] for name, members in strata.items()}
     for case in cases:
-        name = canonical_json(case.stratum)
+        name = _name(case.stratum)
         audit, routed = case.key in drawn, case.key in taken
         figures[name][1] += audit
         figures[name][2] += routed
@@ -181,8 +190,8 @@ def plan(records: Iterable[Record], settings: Settings | None = None) -> Plan:
         decisions.append(
             Routed(case.key, share, audit, routed, case.doubtful.reasons, case.doubtful.details, case.stratum)
         )
-    named = {_name(members[0].stratum): tuple(figures[name]) for name, members in strata.items()}
-    return Plan(tuple(decisions), left, dict(sorted(named.items())))  # type: ignore[arg-type]
+    counts = {name: (size, audit, routed) for name, (size, audit, routed) in sorted(figures.items())}
+    return Plan(tuple(decisions), left, counts)
 
 
 def with_decision(record: Record, decision: Routed, seed: int = 0) -> Record:

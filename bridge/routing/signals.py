@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from bridge.curate.clean import Cleaner
 from bridge.curate.clean_drops import DROPS
@@ -36,7 +37,7 @@ class Signals:
         rules: rules of cleaning that are alarms; see docs/cleaning.md.
 
     Raises:
-        UsageError: a share that is none, or a rule that there is not.
+        UsageError: a number that cannot be, or a rule that there is not.
     """
 
     margin: float = 0.2
@@ -47,6 +48,8 @@ class Signals:
     def __post_init__(self) -> None:
         if not 0 <= self.margin <= 1:
             raise UsageError(f"margin {self.margin}: not possible", remedy="give a share from 0 to 1, such as 0.2")
+        if not 0 <= self.apart < inf:
+            raise UsageError(f"apart {self.apart}: not possible", remedy="give a number of steps, such as 1")
         for name in self.rules:
             if name not in DROPS:
                 raise UsageError(f"{name!r:.60} is no rule that finds fault", remedy=f"use {', '.join(DROPS)}")

@@ -215,6 +215,15 @@ def test_route_without_out_only_counts(folder: Path, server: ModelServer) -> Non
     assert not (folder / "people.jsonl").exists()
 
 
+def test_two_lines_of_one_key_are_not_routed_apart(folder: Path) -> None:
+    line = {"key": "r1", "fields": {"prompt": "2 + 2?", "response": "It is four."}}
+    (folder / "twice.jsonl").write_text(f"{json.dumps(line)}\n{json.dumps(line)}\n")
+    result = run("route", "twice.jsonl", "--out", "people.jsonl")
+    assert result.code == 2
+    assert "key 'r1': several records have it" in result.err
+    assert not (folder / "people.jsonl").exists()
+
+
 def test_the_audit_is_reported_from_people_alone(folder: Path, server: ModelServer) -> None:
     judge(server)
     run("route", "judged.jsonl", "--audit", "0.1", "--out", "people.jsonl")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.annotations import Annotation
-from bridge.errors import ExportError, UsageError
+from bridge.errors import ExportError, InputError, UsageError
 from bridge.merging import merge
 from bridge.merging.intervals import exact
 from bridge.records import Record
@@ -62,6 +62,17 @@ def test_records_weigh_what_they_stand_for() -> None:
 def test_what_people_contradict_each_other_on_is_undecided() -> None:
     (rate,) = rates([audited(0, 4), audited(1, 4)], {0: [1, 5], 1: [4]})
     assert (rate.drawn, rate.checked, rate.undecided, rate.complete) == (2, 1, 1, False)
+
+
+def test_a_record_that_is_named_twice_does_not_count_twice() -> None:
+    with pytest.raises(InputError, match="record 'r0': twice"):
+        rates([audited(0, 4), audited(0, 4)], {0: [4]})
+
+
+@pytest.mark.parametrize("within", [float("nan"), -1.0, float("inf")])
+def test_a_distance_that_is_none_is_refused(within: float) -> None:
+    with pytest.raises(UsageError, match=f"within {within}: not possible"):
+        rates([audited(0, 4)], {0: [4]}, within)
 
 
 def test_records_without_an_audit_are_one_clear_error() -> None:

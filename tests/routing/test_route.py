@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -181,7 +182,10 @@ def test_thin_strata_go_to_people_whole() -> None:
         ({"audit": 0.04}, "audit 0.04"),
         ({"audit": 0.2}, "audit 0.2"),
         ({"size": 0}, "size 0"),
+        ({"thin": -1}, "thin -1"),
         ({"signals": {"margin": 2}}, "margin 2"),
+        ({"signals": {"apart": float("nan")}}, "apart nan"),
+        ({"signals": {"apart": -1}}, "apart -1"),
         ({"signals": {"rules": ["spelling"]}}, "'spelling' is no rule that finds fault"),
     ],
 )
@@ -194,6 +198,17 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], reason: s
 def test_a_limit_below_the_audit_is_refused() -> None:
     with pytest.raises(UsageError, match="the audit alone takes 5 records"):
         plan(set_of(100), Settings(size=4))
+
+
+def test_strata_that_read_the_same_are_the_same() -> None:
+    records = [replace(judged(f"r{n}"), metadata={"level": 1 if n % 2 else "1"}) for n in range(40)]
+    found = plan(records, Settings(by=["level"]))
+    assert found.strata == {"level 1": (40, 2, 40)}
+
+
+def test_strata_by_what_no_record_has_are_refused() -> None:
+    with pytest.raises(UsageError, match="by 'topik': no record has such a text or number"):
+        plan(set_of(100), Settings(by=["topik"]))
 
 
 def test_two_records_of_one_key_are_refused() -> None:
