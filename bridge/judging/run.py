@@ -18,7 +18,7 @@ from bridge.judging.families import relatives, writers
 from bridge.judging.judgement import Judgement, Opinion, Reading
 from bridge.judging.panel import judgement, opinion, with_judgement
 from bridge.judging.probabilities import level_probabilities
-from bridge.judging.prompts import request
+from bridge.judging.prompts import reference_of, request
 from bridge.judging.rubric import Rubric
 from bridge.merging import Doubt
 from bridge.models.asker import Asker
@@ -41,6 +41,7 @@ class Tally:
     Args:
         records: how many were judged.
         judgements: question to how many have an answer.
+        references: question to how many records had a known right answer.
         missing: reason to how many readings have none, for that reason.
         conflicts: judgements in which half of the judges or more contradict themselves when the order is swapped.
         split: judgements without an answer because the judges are split.
@@ -51,6 +52,7 @@ class Tally:
 
     records: int = 0
     judgements: Counter[str] = field(default_factory=Counter)
+    references: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     conflicts: int = 0
     split: int = 0
@@ -103,7 +105,7 @@ async def judge(
         tally: counts what happens.
 
     Raises:
-        UsageError: no judge or rubric, one of them twice.
+        UsageError: no judge or rubric, one of them twice, or a parameter that cannot be.
         EndpointError, BudgetSpent, StoreError: as of the askers; what was judged before has been given out.
 
     >>> from bridge.judging.rubric import parse_rubric
@@ -121,7 +123,7 @@ async def judge(
     [Suggestion(question='preference', value='A', score=None, agent='stub', kind='model')]
     """
     tally = tally if tally is not None else Tally()
-    _check(rubrics, judges)
+    _check(rubrics, judges, parameters or {})
     tally.wrote |= set(generators)
     source = iter(records)
     while chunk := list(islice(source, AT_ONCE)):
@@ -132,11 +134,17 @@ async def judge(
                 raise done
             yield done
     tally.warnings += relatives([one.model for one in judges], tally.wrote)
+    for rubric in rubrics:
+        if rubric.reference and tally.records and not tally.references[rubric.question.name]:
+            means = f"no record has {rubric.reference}, which the rubric {rubric.name} takes for a known right answer"
+            tally.warnings.append(Doubt("no_reference", means, "name a field or a piece of metadata that records have"))
 
 
-def _check(rubrics: Sequence[Rubric], judges: Sequence[Asker]) -> None:
+def _check(rubrics: Sequence[Rubric], judges: Sequence[Asker], parameters: Mapping[str, Any]) -> None:
     if not rubrics or not judges:
         raise UsageError("nothing to judge by, or nobody to judge", remedy="name a rubric and a model")
+    if parameters.get("n", 1) != 1:
+        raise UsageError("parameter n: a judge says one thing", remedy="leave it out; several judges make a panel")
     for what, names in (
         ("question", [one.question.name for one in rubrics]),
         ("judge", [one.model for one in judges]),
@@ -153,6 +161,7 @@ async def _judged(
     for rubric in rubrics:
         heard = await asyncio.gather(*(_opinion(record, rubric, one, parameters, tally) for one in judges))
         found = judgement(rubric, [one for one, _ in heard])
+        tally.references[rubric.question.name] += bool(reference_of(rubric, record))
         _count(tally, found)
         suggestions, metadata = with_judgement(record, found)
         test_only = test_only or any(stub for _, stub in heard)
