@@ -50,6 +50,7 @@ MAKES = click.Choice(["instructions", "candidates", "rewrite", "augment"])
 @click.option("--prices", type=click.Path(), help="YAML file with prices of models.")
 @click.option("--budget", type=click.FloatRange(0), help="Most that may be spent, by these prices.")
 @click.option("--budget-tokens", type=click.IntRange(0), help="Most tokens that may be spent.")
+@click.option("--batch", is_flag=True, default=None, help="Ask through the Batch API: within a day, for less.")
 @click.option("--allow-http", is_flag=True, default=None, help="Permit plain http to other machines.")
 @click.option("--journal", type=click.Path(dir_okay=False), help="Where answers are kept; by default beside --out.")
 @click.option("--rejected", type=click.Path(dir_okay=False), help="Where refused texts go; by default beside --out.")
@@ -129,6 +130,7 @@ def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
         "prices": path(given["prices"]),
         "budget.cost": given["budget"],
         "budget.tokens": given["budget_tokens"],
+        "batch": given["batch"],
         "allow_http": given["allow_http"],
     }
 

@@ -61,6 +61,7 @@ class Run:
     Args:
         config: what is wanted.
         askers: name of a model to who answers for it.
+        singly: the same for requests that come one by one, each after the answer to another one: new instructions.
         folder: where paths in the settings start.
         tick: is told how far the run is.
 
@@ -84,6 +85,7 @@ class Run:
         config: GenerateConfig,
         askers: Mapping[str, Asker],
         *,
+        singly: Mapping[str, Asker] | None = None,
         folder: Path | None = None,
         tick: Tick = lambda what, done, total: None,
     ) -> None:
@@ -92,7 +94,8 @@ class Run:
         self._shape = Shape.of(load_template(self._folder / template if is_file(template) else template))
         self._result = Generated()
         first = config.models[0]
-        self._writer = Arm(first.name, askers[first.name], parameters=first.parameters)
+        writers = singly if singly and config.make == "instructions" else askers
+        self._writer = Arm(first.name, writers[first.name], parameters=first.parameters)
         if config.make == "instructions" and self._shape.prompt.type == "transcript":
             raise UsageError(
                 f"template {template}: its prompts are transcripts, and no new ones are made up",

@@ -133,6 +133,7 @@ class GenerateConfig(Part):
     models: Annotated[list[ModelPart], BeforeValidator(lambda v: [v] if isinstance(v, str | dict) else v)] = []
     allow_http: bool = False
     concurrency: int = Field(8, ge=1, le=128)
+    batch: bool = False
     budget: BudgetPart = BudgetPart()
     prices: Text | None = None
     rows: RowsPart | None = None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bridge.generating.result import Caution, Generated
 from bridge.generating.run import Run, Tick
 from bridge.generating.settings import GenerateConfig
+from bridge.models.asker import Asker
+from bridge.models.batches import BatchAsker
 from bridge.models.budget import Budget
 from bridge.models.client import ModelClient
 from bridge.models.journal import Journal
@@ -64,7 +67,7 @@ async def _generate(
     budget = Budget(config.budget.cost, config.budget.tokens, config.budget.requests)
     with Journal(journal, prices=prices, budget=budget) as book:
         async with AsyncExitStack() as stack:
-            askers = {
+            clients = {
                 one.name: await stack.enter_async_context(
                     ModelClient(
                         one.url or config.url or "",
@@ -76,8 +79,11 @@ async def _generate(
                 )
                 for one in config.models
             }
-            result = await Run(config, askers, folder=folder, tick=tick).to_files(out, rejected)
-            for name, client in askers.items():
+            askers: Mapping[str, Asker] = clients
+            if config.batch:
+                askers = {name: BatchAsker(client, tick=tick) for name, client in clients.items()}
+            result = await Run(config, askers, singly=clients, folder=folder, tick=tick).to_files(out, rejected)
+            for name, client in clients.items():
                 for told in client.capabilities.done_without():
                     result.cautions.append(Caution(f"{name}: {told}", "another endpoint or server may support it"))
         result.spent = book.account.spent

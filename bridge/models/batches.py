@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from bridge.clock import SYSTEM, Clock
-from bridge.errors import EndpointError, UsageError
+from bridge.errors import BridgeError, EndpointError, UsageError
 from bridge.models.budget import Tokens, likely
 from bridge.models.capabilities import body_of, single
 from bridge.models.client import ModelClient, Unanswered
@@ -64,6 +64,7 @@ class BatchAsker:
         rounds: how many batches may fail to answer a request.
         patience: how often a look is repeated that fails.
         clock: waits.
+        tick: is told at each look how many requests of a batch are done, and of how many.
 
     Raises:
         UsageError: a number that cannot be.
@@ -78,13 +79,14 @@ class BatchAsker:
         rounds: int = ROUNDS,
         patience: Patience = _PATIENT,
         clock: Clock = SYSTEM,
+        tick: Callable[[str, int, int], None] = lambda what, done, total: None,
     ) -> None:
         if not 0 < lines <= MOST_LINES or rounds < 1:
             raise UsageError(f"a batch of {lines} lines: not possible", remedy=f"give 1 to {MOST_LINES:,}")
         self.model = client.model
         self._client, self._journal, self._endpoint = client, client.journal, client.endpoint
         self._lines, self._poll_s, self._rounds = lines, poll_s, rounds
-        self._patience, self._clock = patience, clock
+        self._patience, self._clock, self._tick = patience, clock, tick
         self._failures = 0
 
     async def ask(self, request: ChatRequest) -> Reply:
@@ -103,19 +105,37 @@ class BatchAsker:
             EndpointError: the endpoint has no Batch API, refuses the batch, or cannot be reached.
             BudgetSpent: the next batch might cost more than is left.
             UsageError: a request is for another model.
-            StoreError: the journal cannot be written.
+            StoreError: the journal cannot be written. All of them after the replies to earlier requests.
         """
         rest = iter(requests)
         while portion := [*islice(rest, self._lines)]:
-            for reply in await self._answer(portion):
-                yield reply
+            parts = {request.key: [request] for request in portion}
+            failed: dict[str, Failed] = {}
+            tries: Counter[str] = Counter()
+            ended: BridgeError | None = None
+            try:
+                await self._answer(portion, parts, failed, tries)
+            except BridgeError as error:
+                ended = error
+            for request in portion:
+                _add_missing_choices(request, parts[request.key], self._entry)
+                found = [self._part(call.key, failed, tries) for call in parts[request.key]]
+                if ended is not None and any(isinstance(part, Unanswered) for part in found):
+                    raise ended
+                yield self._client.joined(request, found)
+            if ended is not None:
+                raise ended
 
-    async def _answer(self, portion: list[ChatRequest]) -> list[Reply]:
+    async def _answer(
+        self,
+        portion: list[ChatRequest],
+        parts: dict[str, list[ChatRequest]],
+        failed: dict[str, Failed],
+        tries: Counter[str],
+    ) -> None:
+        """Send batches until each request is answered, in as many parts as it takes, or has failed often enough."""
         for request in portion:
             self._client.check(request)
-        parts = {request.key: [request] for request in portion}
-        failed: dict[str, Failed] = {}
-        tries: Counter[str] = Counter()
         await self._resume(failed)
         while True:
             for request in portion:
@@ -127,10 +147,6 @@ class BatchAsker:
             for batch in await self._send(open_calls):
                 tries.update(batch.keys)
                 await self._finish(batch, failed)
-        return [
-            self._client.joined(request, [self._part(call.key, failed, tries) for call in parts[request.key]])
-            for request in portion
-        ]
 
     def _entry(self, key: str) -> Entry | None:
         return self._journal.entry(self._endpoint.url, key)
@@ -238,6 +254,7 @@ class BatchAsker:
             state = await self._state(batch)
             if state["status"] in _ENDED:
                 break
+            self._tick("requests of a batch", _done(state), len(batch.keys))
             await self._clock.pause(self._poll_s)
         left = dict.fromkeys(batch.keys)
         fatal: Failed | None = None
@@ -362,6 +379,12 @@ def _id(said: Any, stop: Callable[[str, str], NoReturn]) -> str:
     if not isinstance(found, str) or not found.replace("-", "").replace("_", "").isalnum():
         stop("it answers with something that has no id", "has it a Batch API?")
     return found
+
+
+def _done(state: Mapping[str, Any]) -> int:
+    counts = state.get("request_counts")
+    found = [counts.get(name) for name in ("completed", "failed")] if isinstance(counts, dict) else []
+    return sum(one for one in found if isinstance(one, int))
 
 
 def _codes(state: Mapping[str, Any]) -> str:

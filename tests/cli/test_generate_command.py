@@ -54,6 +54,27 @@ def words(asked: Asked) -> str | list[str]:
 CANDIDATES = ["generate", "--make", "candidates", "--rows", "prompts.jsonl", "--id", "id", "--model", "small"]
 
 
+def test_answers_come_through_the_batch_api_and_new_instructions_directly() -> None:
+    with ModelServer(words) as server:
+        flags = ["--topic", "cooking", "--count", "7", "--model", "small", "--url", server.url, "--batch", "--json"]
+        assert run("generate", *flags).json["made"] == 7
+        assert server.batches.sizes == [7]
+        assert len(server.asked) > 7
+
+
+def test_a_budget_that_is_spent_keeps_what_batches_answered_and_more_goes_on() -> None:
+    with ModelServer(words) as server:
+        flags = [*CANDIDATES, "--template", "review", "--url", server.url, "--batch", "--json"]
+        Path("generate.yaml").write_text("budget: {requests: 5}")
+        done = run(*flags)
+        assert (done.code, done.json["made"], len(lines("generated.jsonl"))) == (3, 5, 5)
+        assert "5 of 5 requests" in done.json["stopped"]
+        Path("generate.yaml").unlink()
+        assert run(*flags).json["made"] == 12
+        assert server.batches.sizes == [5, 7]
+        assert set(server.answered.values()) == {1}
+
+
 def test_new_instructions_become_rows_that_a_push_reads() -> None:
     with ModelServer(words) as server:
         flags = ["--topic", "cooking", "--topic", "travel", "--level", "easy", "--count", "7"]

@@ -101,9 +101,11 @@ class TestJoining:
 class TestWaiting:
     def test_it_looks_at_a_batch_until_it_has_ended(self) -> None:
         clock = TestClock()
+        told: list[tuple[str, int, int]] = []
         with echo(batches=BatchFaults(polls=10)) as server:
-            ask(server, requests(2), clock=clock, poll_s=60)
+            ask(server, requests(2), clock=clock, poll_s=60, tick=lambda *so_far: told.append(so_far))
         assert clock.slept == [60.0] * 9
+        assert told == [("requests of a batch", 0, 2)] * 9
 
     def test_the_next_run_waits_for_the_batch_of_one_that_ended_meanwhile(self, tmp_path: Path) -> None:
         class Killed(Exception):
@@ -213,6 +215,17 @@ class TestBudget:
                 assert journal.account.spent.requests == 5
                 assert texts(ask(server, requests(20), journal)) == EXPECTED
             assert server.batches.sizes == [5, 15]
+
+    def test_what_was_answered_comes_before_the_error(self) -> None:
+        replies: list[Reply] = []
+
+        async def work(client: ModelClient) -> None:
+            async for reply in BatchAsker(client, clock=TestClock()).ask_all(requests(20)):
+                replies.append(reply)
+
+        with echo() as server, pytest.raises(BudgetSpent):
+            run(server, work, journal=Journal(budget=Budget(requests=5)))
+        assert texts(replies) == EXPECTED[:5]
 
     def test_probes_find_room_beside_what_is_set_aside(self) -> None:
         wanted = [request(), request("Score?", schema={"type": "string"}), request("n", parameters={"n": 2})]
