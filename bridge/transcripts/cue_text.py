@@ -21,7 +21,9 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31});")
 _TIME_INSIDE = re.compile(r"<\d+(?::\d\d){1,2}[.,]\d{1,3}>")
 
 
-def cue_turns(times: Cue, mark: int, texts: Sequence[tuple[int, str]], names: Collection[str] | None) -> Iterator[Turn]:
+def cue_turns(
+    times: Cue, mark: int, texts: Sequence[tuple[int, str]], names: Collection[str] | None, voice: str = ""
+) -> Iterator[Turn]:
     """The turns of one cue: one, or one for each voice in it.
 
     Args:
@@ -29,6 +31,7 @@ def cue_turns(times: Cue, mark: int, texts: Sequence[tuple[int, str]], names: Co
         mark: the line of its times.
         texts: the lines below, with their numbers.
         names: who may stand as ``Name: text``; the first line of a cue may bring a new name. None if nobody does.
+        voice: who speaks where the text does not say it.
 
     >>> times = Cue(1.0, 2.0, False)
     >>> lines = [(2, "<v Ann>2 &lt; 3, <i>no</i>?")]
@@ -38,7 +41,6 @@ def cue_turns(times: Cue, mark: int, texts: Sequence[tuple[int, str]], names: Co
     >>> [(turn.speaker, turn.text, turn.lines) for turn in cue_turns(times, 1, lines, {"Ann", "Bo"})]
     [('Ann', 'I would\\nsay: yes.', (1, 3)), ('Bo', 'Me too.', (4, 4))]
     """
-    voice = ""
     parts: list[tuple[str, int, int, list[str]]] = []  # speaker, first and last line, text
     for place, (number, line) in enumerate(texts):
         for speaker, said in _voices(line, voice):

@@ -22,6 +22,7 @@ from bridge.transcripts.turns import Piece, lines_from
 
 _BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)(?:[ \t].*)?")
 _HALF_TIME = re.compile(r"\d\s*[:.,]\s*\d")
+_WEBEX = re.compile(r'\d{1,9} "([^"]{1,100})" \(\d+\)\s*')  # the line above its times
 _MOST_LOOSE = 50
 _MOST_NAMES = 10_000
 _TIMES = "write its times as 00:01:02.500 --> 00:01:04.000"
@@ -34,6 +35,7 @@ class _Open:
 
     number: int
     times: Cue | str
+    speaker: str = ""
     lines: list[tuple[int, str]] = field(default_factory=list)
     size: int = 0
 
@@ -90,11 +92,14 @@ class CueScanner(Scanner):
         self._tally.marks += 1
         self._skips = False
         index: int | None = None
+        speaker = ""
         if self._loose:
             yield from self._release(len(self._loose) - 1)
             index = _index(self._loose[0][1])
             if self._form == "webvtt" or index is not None or self._cue is None:
                 self._tally.structure += 1
+                said_by = _WEBEX.fullmatch(self._loose[0][1])
+                speaker = said_by[1].strip() if said_by else ""
                 self._loose.clear()
             else:
                 yield from self._release(1)
@@ -110,7 +115,7 @@ class CueScanner(Scanner):
         if isinstance(times, Cue):
             self._refuse_other_cues(number, times, index)
             self._newest = times
-        self._cue = _Open(number, times)
+        self._cue = _Open(number, times, speaker)
         self._index = self._index + 1 if index is None else index
 
     def _text(self, number: int, line: str) -> Iterator[Piece]:
@@ -167,7 +172,7 @@ class CueScanner(Scanner):
             self._shown = shown
             if len(cue.lines) < len(shown):
                 self._tally.doubt("a cue that shows lines of the one before again, which are read once")
-        turns = list(cue_turns(cue.times, cue.number, cue.lines, self._names))
+        turns = list(cue_turns(cue.times, cue.number, cue.lines, self._names, cue.speaker))
         if turns:
             self._tally.read += 1
             self._tally.turns += len(turns)

@@ -39,7 +39,7 @@ _TIMED = re.compile(
     rf"[\s{_MARKS}]*(?:[-–—|]|:(?=\s))?\s*(.*)"
 )
 _TIME_BEHIND = re.compile(
-    rf"[\s{_MARKS}]*(?:\*\*)?(\S[^\[\](（）)]{{0,79}}?(?: ?\([^\d()]{{1,40}}\))?)(?:\*\*)?(:?)\s?"
+    rf"[\s{_MARKS}]*(?:\*\*)?(\S[^\[\](（）):：]{{0,79}}?(?: ?\([^\d()]{{1,40}}\))?)(?:\*\*)?(:?)\s?"
     rf"{_OPEN}({TIME})(?:{_TO}({TIME}))?{_CLOSE}\s?(?:\*\*)?(:?)(?:\*\*)?\s*(.*)"
 )
 _ZOOM = re.compile(rf"\[([^\[\]]{{1,100}})\]\s+({TIME})\s*")
@@ -119,8 +119,9 @@ def cue_times(line: str) -> Cue | str:
 def named(line: str) -> Said | None:
     """A line that begins with a name and a colon, also behind the marks that captions have for another speaker.
 
-    A name has at most six words, no more than two of them if it begins with a small letter, and is no word like 'Note'
-    or 'http'. That is a guess: whoever asks decides by the rest of the transcript whether to believe it.
+    A name has at most six words, no more than two of them if the first or last begins with a small letter, and is no
+    word like 'Note' or 'http'. That is a guess: whoever asks decides by the rest of the transcript whether to believe
+    it.
 
     >>> named("Ann Lee: Shall we?").speaker, named(">> **Bo:** Yes - now.")[:2]
     ('Ann Lee', ('Bo', 'Yes - now.'))
@@ -144,7 +145,9 @@ def named(line: str) -> Said | None:
 
 def _is_speaker(name: str) -> bool:
     words = _ROLE.sub("", name).split()
-    return bool(words) and len(words) <= (2 if words[0][0].islower() else 6) and not _NO_NAME.fullmatch(name.strip())
+    if not words or len(words) > (2 if words[0][0].islower() or words[-1][0].islower() else 6):
+        return False  # such as 'I remember one thing'
+    return not _NO_NAME.fullmatch(name.strip())
 
 
 def is_name(text: str) -> bool:
@@ -264,12 +267,13 @@ def heading(line: str, *, apart: bool = False) -> Said | None:
         if match and not (_has_capitals(match[1]) and len(match[1].split()) <= 5):
             return None
     start = moment(match[2]) if match else None
-    if match is None or start is None or not is_name(match[1]):
+    name = match[1].strip().removesuffix(":") if match else ""
+    if match is None or start is None or not is_name(name) or _NO_NAME.fullmatch(name):
         return None
-    if start.of_day and any(map(str.isdecimal, match[1])):  # such as 'Mon, Jan 5, 2026 10:03 AM'
+    if start.of_day and any(map(str.isdecimal, name)):  # such as 'Mon, Jan 5, 2026 10:03 AM'
         return None
     text = (match[3] or "") if match.re is _BELOW else ""
-    return Said(match[1].strip(), text, start.seconds, of_day=start.of_day)
+    return Said(name, text, start.seconds, of_day=start.of_day)
 
 
 def spoken_heading(line: str) -> Said | None:

@@ -57,6 +57,10 @@ class TestWebVtt:
         text = f"{VTT}{ONE}<v.loud Lee, Ann>Hi &amp; <i>hello</i>,\nall.</v>\n<v Bo>Hi <00:01.500>you.\n"
         assert said(tmp_path, text) == [("Lee, Ann", "Hi & hello,\nall."), ("Bo", "Hi you.")]
 
+    def test_webex_names_the_speaker_above_the_times(self, tmp_path: Path) -> None:
+        text = f'{VTT}1 "Ann Lee" (123456)\n{ONE}Hi\nall.\n\n2 "" (9)\n{TWO}Yo.\n\n3 "Bo" (98)\n{THREE}<v Cem>No.\n'
+        assert said(tmp_path, text) == [("Ann Lee", "Hi\nall."), ("", "Yo."), ("Cem", "No.")]
+
     def test_what_only_looks_like_markup_stays(self, tmp_path: Path) -> None:
         assert said(tmp_path, f"{VTT}00:01.000 --> 00:02.000\nif a < b and c > d, use <vector>\n") == [
             ("", "if a < b and c > d, use <vector>")

@@ -168,6 +168,13 @@ class TestPlainText:
             ("田中", "はい。"),
         ]
 
+    def test_a_sentence_with_a_colon_is_no_name(self, tmp_path: Path) -> None:
+        text = "Ann van der Berg: Well.\nI remember one thing: the weather.\nThe point is this: it rained.\nBo: So.\n"
+        assert said(tmp_path, text) == [
+            ("Ann van der Berg", "Well.\nI remember one thing: the weather.\nThe point is this: it rained."),
+            ("Bo", "So."),
+        ]
+
     def test_where_turns_have_times_a_colon_alone_makes_none(self, tmp_path: Path) -> None:
         text = "[00:01] Ann: We can choose.\nOption B: is cheaper.\n[00:05] Bo: Fine.\nAnn: Good.\n"
         assert said(tmp_path, text) == [

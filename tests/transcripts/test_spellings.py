@@ -43,6 +43,7 @@ ONE, TWO = ("Ann Lee", "Hello: you."), ("Bo", "Hi.")
         "**Ann Lee**   0:03\nHello: you.\n\n**Bo**   0:09\nHi.\n",
         "Ann Lee   0:05   Hello: you.\nBo   0:09   Hi.\n",
         "Ann Lee\t00:00:05\tHello: you.\nBo\t00:00:09\tHi.\n",
+        "Ann Lee:    00:05       Hello: you.\n\nBo:    00:09       Hi.\n",
         "Weekly\nMon, Oct 5, 2020 9:45AM • 45:12\n\nAnn Lee  00:05\nHello: you.\n\nBo  00:09\nHi.\n",
         ">> Ann Lee: Hello: you.\n>>Bo: Hi.\n",
         "- Ann Lee: Hello: you.\n- Bo: Hi.\n",
@@ -90,6 +91,10 @@ class TestTimes:
             ("Ann", "We meet\n10:30 is fine.\nAs Bo said (10:30): no.\nSee you (11:00)"),
             ("Bo", "Hi."),
         ]
+
+    def test_one_behind_what_is_said_begins_no_turn(self, tmp_path: Path) -> None:
+        text = "Ann: Hello there. [00:00:05]\nBo: Hi. [00:00:09]\n"
+        assert said(tmp_path, text) == [("Ann", "Hello there. [00:00:05]"), ("Bo", "Hi. [00:00:09]")]
 
     def test_one_in_brackets_behind_a_colon_is_said(self, tmp_path: Path) -> None:
         assert said(tmp_path, "Ann: (10:30) will do.\nBo: Hi.\n") == [("Ann", "(10:30) will do."), ("Bo", "Hi.")]
