@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time
+from itertools import chain, islice
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from bridge.errors import InputError, NoRows
+from bridge.errors import InputError, NoRows, UsageError
 from bridge.files import Reject, Row
 from bridge.interop.distilabel import DistilabelReader
 from bridge.rows import Rows, read_rows
 from bridge.templates import TaskTemplate
 
 _BESIDE = ("distiset_configs", "artifacts")
+_HEAD = 100
 
 
 def read_distilabel(
@@ -43,7 +46,8 @@ def read_distilabel(
 
     Raises:
         InputError: it cannot be read, or holds several datasets.
-        UsageError: the template has no field for a generation, or no such rating question; or pyarrow is not there.
+        UsageError: the template has no field for a generation, or no such rating question; there is no such column, or
+            no such dataset; or pyarrow is not there.
 
     >>> import tempfile
     >>> from bridge.templates import load_template
@@ -53,7 +57,26 @@ def read_distilabel(
     ['4']
     """
     rows = distilabel_rows(path, subset)
+    if id_column is not None:
+        rows = _with_column(rows, id_column)
     return DistilabelReader(rows, template, id_column=id_column, ratings=ratings, trust=trust)
+
+
+def _with_column(rows: Rows, column: str) -> Rows:
+    """The same rows, if a column is there at all: in one of the first of them, where each names its own.
+
+    Raises:
+        UsageError: it is not.
+    """
+    source = iter(rows)
+    head = list(islice(source, _HEAD))
+    there = dict.fromkeys([*(rows.columns or ()), *(name for _, row in head if isinstance(row, dict) for name in row)])
+    if there and column not in there:
+        raise UsageError(
+            f"{rows.path} has no column {column!r:.60} for keys",
+            remedy=f"its columns are {', '.join(map(str, [*there][:50]))}",
+        )
+    return replace(rows, rows=chain(head, source))
 
 
 def distilabel_rows(path: str | Path, subset: str = "") -> Rows:
@@ -61,9 +84,14 @@ def distilabel_rows(path: str | Path, subset: str = "") -> Rows:
 
     Raises:
         InputError: it cannot be read, a part of it is missing, or it holds several datasets and none is named.
+        UsageError: a dataset of a file is named.
     """
     path = Path(path)
     if path.is_file() or not path.exists():
+        if subset:
+            raise UsageError(
+                f"{path} is no folder, so there is no dataset {subset!r:.60} in it", remedy="name no dataset of a file"
+            )
         return read_rows(path)
     folder, split = path / subset, ""
     if not _has_rows(folder):

@@ -185,6 +185,25 @@ class TestCommand:
             "  rows 3 to 4: generation: None, because one failed call empties the batch that it belongs to",
         ]
 
+    @pytest.mark.parametrize(
+        ("more", "reason", "remedy"),
+        [
+            (["--id", "key"], "has no column 'key' for keys", "its columns are id, instruction"),
+            (["--subset", "judge"], "is no folder, so there is no dataset 'judge'", "name no dataset of a file"),
+        ],
+    )
+    def test_what_is_not_there_is_wrong_usage_and_earlier_records_stay(
+        self, tmp_path: Path, more: list[str], reason: str, remedy: str
+    ) -> None:
+        path, out = tmp_path / "rows.jsonl", tmp_path / "r.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+        arguments = ["distilabel", str(path), "--template", "rating", "--out", str(out)]
+        run(*arguments)
+        before = out.read_text()
+        done = run(*arguments, *more)
+        assert (done.code, reason in done.err, remedy in done.err) == (2, True, True), done.err
+        assert out.read_text() == before
+
     def test_it_does_not_write_over_what_it_reads(self, tmp_path: Path) -> None:
         path = tmp_path / "rows.jsonl"
         path.write_text("{}\n")
