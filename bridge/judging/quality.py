@@ -137,7 +137,7 @@ def estimate(
     if not readable.any():
         return Estimate(*people, "people", "no score could be read", *alone, people=people)
     judged = np.where(readable, judged, judged[readable].mean())
-    if set(given.tolist()) <= {0.0, 1.0} and min(given.sum(), n - given.sum()) < _KINDS:
+    if _yes_or_no(given, scale) and min(given.sum(), n - given.sum()) < _KINDS:
         few = f"fewer than {_KINDS} answers of one kind"
         return Estimate(*people, "people", few, *alone, people=people)
     value, low, high, k = _powered(given, weights, judged, places)
@@ -180,7 +180,7 @@ def _people(given: Floats, weights: Floats, scale: tuple[float, float]) -> tuple
     parts = _centred(given, weights)
     variance = float((parts**2 / (1 - weights)).sum())
     t = reach(_freedom(weights, 1))
-    if set(given.tolist()) <= {0.0, 1.0}:
+    if _yes_or_no(given, scale):
         if variance > 1e-15 and n < len(given):
             # As many independent answers as would vary so much, fewer where the variance is known badly (Korn and
             # Graubard, Survey Methodology 24, 1998).
@@ -194,6 +194,11 @@ def _people(given: Floats, weights: Floats, scale: tuple[float, float]) -> tuple
         return mean, mean - other * (mean - low_end), mean + other * (high_end - mean)
     half = t * sqrt(variance)
     return mean, max(low_end, mean - half), min(high_end, mean + half)
+
+
+def _yes_or_no(given: Floats, scale: tuple[float, float]) -> bool:
+    """Whether answers are yes and no, and not ratings that happen to be 0 and 1."""
+    return scale == (0, 1) and set(given.tolist()) <= {0.0, 1.0}
 
 
 def _worth(weights: Floats) -> float:

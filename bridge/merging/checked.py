@@ -9,29 +9,31 @@ HEADINGS = ("drawn", "checked", "wrong", "share", "95 %, exact")
 
 
 class Checked(Protocol):
-    """A sample that people check.
-
-    Args:
-        drawn: how many were drawn by lot.
-        checked: how many of these people have decided on.
-        wrong: how many of the checked ones are wrong.
-        undecided: on how many people contradict each other; they count neither way.
-        share: of wrong ones; None where none was checked.
-        interval: what that share is among all from which the sample was drawn, with 95 % certainty.
-    """
+    """A sample that people check."""
 
     @property
-    def drawn(self) -> int: ...
+    def drawn(self) -> int:
+        """How many were drawn by lot."""
+
     @property
-    def checked(self) -> int: ...
+    def checked(self) -> int:
+        """How many of these people have decided on."""
+
     @property
-    def wrong(self) -> int: ...
+    def wrong(self) -> int:
+        """How many of the checked ones are wrong."""
+
     @property
-    def undecided(self) -> int: ...
+    def undecided(self) -> int:
+        """On how many people contradict each other; they count neither way."""
+
     @property
-    def share(self) -> float | None: ...
+    def share(self) -> float | None:
+        """The share of wrong ones; None where none was checked."""
+
     @property
-    def interval(self) -> tuple[float, float]: ...
+    def interval(self) -> tuple[float, float]:
+        """What that share is among all from which the sample was drawn, with 95 % certainty."""
 
 
 def figures(rate: Checked) -> dict[str, Any]:

@@ -114,6 +114,12 @@ def test_where_people_all_say_the_same_no_score_makes_it_certain() -> None:
     assert found.high > 4.05
 
 
+def test_ratings_that_are_all_1_are_no_answers_of_yes() -> None:
+    found = estimate([1.0] * 30, range(30), [1.0, 2.0, 3.0] * 100, scale=(1, 5))
+    assert (found.value, found.low) == (1, 1)
+    assert found.high == pytest.approx(1 + 4 * 0.1157, abs=1e-3)
+
+
 @pytest.mark.parametrize("n", [20, 21, 40, 49])
 def test_where_everybody_says_yes_rounding_does_not_count_more_of_them_than_there_are(n: int) -> None:
     found = estimate([1.0] * n, range(n), [1.0, 0.0] * 50)
