@@ -21,7 +21,7 @@ class Tally:
         lines: lines of the source that are not empty; of JSON, its segments or turns.
         marks: lines that begin a turn or cue, read or not: in WebVTT and SRT those with ``-->`` and a time.
         read: marks of which there are turns.
-        empty: marks with no text below or behind them.
+        empty: marks with no text below or behind them, or none but what the cue before shows already.
         unread: places that cannot be read; each is listed with its line and reason.
         turns: turns that were made of those read; a cue can hold several.
         in_turns, in_empty, in_unread, structure: how the lines divide: into those of turns, of empty cues, of what
