@@ -177,16 +177,15 @@ def _names_in_cues(head: Sequence[str], form: Form, path: Path) -> set[str] | No
 
 
 def _plain(head: Sequence[str]) -> Detected:
-    """Where turns have times, those who speak in one, and those who are named twice without; else anybody."""
+    """Where turns have times, those who speak in a quarter of them, and those who are named twice; else anybody."""
     lines = [(line, below) for _, line, below in _in_order(head)]
     marks = [(line, said, below) for line, below in lines if (said := timed(line, bare=True))]
     nameless = [(said.text, below) for _, said, below in marks if not said.speaker]
-    bare = sum(timed(line) is None for line, _, _ in marks)
+    bare = sum(line.lstrip()[0].isdigit() for line, _, _ in marks)
     alone = sum(time_alone(line) is not None for line, _ in lines)
     above = len(nameless) == len(marks) > 1 and all(is_name(text) and _has_text(below) for text, below in nameless)
-    above = above and (
-        len(marks) < 4 or len({text for text, _ in nameless}) < len(marks)
-    )  # whoever speaks, speaks again
+    if len(marks) > 3 and len({text for text, _ in nameless}) == len(marks):
+        above = False  # whoever speaks, speaks again
     dense = not above and (alone > 1 or bare > 1) and 2 * max(bare, alone + 1) >= len(lines)
     behind = Counter(said.speaker for line, _ in lines if (said := timed(line)) and said.speaker)
     timeless = Counter(said.speaker for line, _ in lines if not timed(line) and (said := named(line)))
@@ -194,7 +193,7 @@ def _plain(head: Sequence[str]) -> Detected:
         marks = [mark for mark in marks if timed(mark[0])]
     if not marks:
         return Detected("plain", dense=dense)
-    strangers = 2 * behind.total() >= len(marks)
+    strangers = 4 * behind.total() > len(marks)
     names = {*(name for name, count in behind.items() if strangers or count > 1)}
     names |= {name for name, count in timeless.items() if count > 1}
     return Detected("plain", names, strangers, names_above=above, dense=dense)

@@ -75,6 +75,18 @@ class TestTimes:
         text = "00:01 Hello there.\n00:05 It is: fine.\n00:07 Bye\n[00:09] now\n"
         assert said(tmp_path, text) == [("", "Hello there."), ("", "It is: fine."), ("", "Bye"), ("", "now")]
 
+    @pytest.mark.parametrize(("before", "behind"), [("", ""), ("[", "]")])
+    def test_who_goes_on_need_not_be_named_again(self, tmp_path: Path, before: str, behind: str) -> None:
+        lines = ["Ann: Hi.", "and more from me", "Bo: Yo.", "so", "and so on"]
+        text = "".join(f"{before}00:00:0{at}{behind} {line}\n" for at, line in enumerate(lines))
+        assert said(tmp_path, text) == [
+            ("Ann", "Hi."),
+            ("", "and more from me"),
+            ("Bo", "Yo."),
+            ("", "so"),
+            ("", "and so on"),
+        ]
+
     def test_what_never_comes_again_is_no_name(self, tmp_path: Path) -> None:
         text = "".join(
             f"[00:0{at}] {said}\nand more\n" for at, said in enumerate(["Okay", "Right", "Hello there", "Yes"])
