@@ -313,7 +313,7 @@ class ModelClient:
         remedy = failed.remedy or "is it up, and is the address right?"
         if failed.kind == "refused":
             reason = f"{reason}; so it did with {GIVE_UP_AFTER} requests, and answered none"
-            remedy = "are these parameters ones that the model takes?"
+            remedy = "is that the model's name, and does it take these parameters?"
         elif failed.asked_s > self._patience.longest_wait_s:
             reason = f"{reason}, for {failed.asked_s:,.0f} s"
             remedy = "run the same again later: what was answered is kept"

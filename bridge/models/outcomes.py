@@ -119,6 +119,8 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, *, now: float)
             return Failed("fatal", f"the account has no credit left ({told})", remedy="see the provider's account page")
         case 403 if not _FILTERED.search(code):
             return Failed("fatal", f"the key may not do this ({told})", remedy="check what the key may use")
+        case 400 if code in ("invalid_model", "model_not_found"):  # as Mistral has it
+            return Failed("fatal", f"there is no such model ({told})", remedy="check the model's name")
         case 404 | 405 if said is None:
             return Failed("fatal", f"there is no such address ({told})", remedy=SETTINGS)
         case 404:

@@ -43,6 +43,7 @@ class TestFailures:
             (400, {"error": {"code": "content_filter"}}, "refused", True),
             (403, {"error": {"code": "content_policy_violation"}}, "refused", True),
             (400, {"error": {"code": "unsupported_parameter"}}, "refused", False),
+            (400, {"error": {"code": "1500", "type": "invalid_model"}}, "fatal", False),
             (422, {"detail": []}, "refused", False),
             (401, b"", "fatal", False),
             (402, b"", "fatal", False),
