@@ -237,6 +237,17 @@ def test_intervals_hold_what_they_promise_where_a_bare_mean_does_not(judge: str,
     assert found["widest"] <= 1
 
 
+@pytest.mark.parametrize(
+    ("judge", "width"),
+    [("rating, 10 % are 1 too low", 0.37), ("rating, 5 % are 2 too low", 0.47), ("yes/no, 95 % right", 0.56)],
+)
+def test_judges_who_are_seldom_wrong_are_believed_neither_too_much_nor_too_little(judge: str, width: float) -> None:
+    found = simulated(*JUDGES[judge], "even", answers=50, records=1000, runs=200)
+    assert found["coverage"] > 0.91
+    assert found["width"] < width + 0.04  # as much as 1,000 records tell less than the 2,000 of the benchmark
+    assert found["widest"] <= 1
+
+
 def test_records_that_came_to_people_because_they_were_doubtful_do_not_bias_the_estimate() -> None:
     found = simulated(*JUDGES["rating, r 0.7, 1 too low"], "routed", answers=120, records=500, runs=150)
     assert found["coverage"] > 0.91
