@@ -146,8 +146,10 @@ class ModelClient:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the model can do, as far as requests have asked for it."""
-        found = {feature: task.result() for feature, task in self._can.items() if _fine(task)}
+        """What the model can do, as far as requests have asked for it, now or earlier by the journal."""
+        entries = {one: self.journal.entry(self.endpoint.url, probe(self.model, one).key) for one in FEATURES}
+        found = {feature: shows(feature, entry.answer) for feature, entry in entries.items() if entry}
+        found |= {feature: task.result() for feature, task in self._can.items() if _fine(task)}
         return Capabilities(found.get("schema"), found.get("n"), found.get("logprobs"))
 
     async def probe(self) -> Capabilities:

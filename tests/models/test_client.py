@@ -218,6 +218,19 @@ class TestCapabilities:
                     assert run(server, ModelClient.probe, journal=journal) == Capabilities(True, True, True)
             assert len(server.asked) == 3
 
+    def test_a_run_that_asks_nothing_any_more_still_says_what_the_model_cannot_do(self, tmp_path: Path) -> None:
+        async def work(client: ModelClient) -> list[str]:
+            await client.ask(request(parameters={"n": 2}))
+            return client.capabilities.done_without()
+
+        with ModelServer(can=()) as server:
+            told = []
+            for _ in range(2):
+                with Journal(tmp_path / "journal.jsonl") as journal:
+                    told.append(run(server, work, journal=journal))
+            assert len(server.asked) == 3
+        assert told[0] == told[1] != []
+
     def test_a_schema_is_told_in_words_where_it_is_not_followed(self) -> None:
         with ModelServer(can=()) as server:
             (reply,) = ask(server, [request("Score?", schema=SCHEMA)])
