@@ -54,7 +54,7 @@ def in_turn(rounds: int, sides: dict[str, Callable[[], Spent]]) -> dict[str, Spe
     for number in range(rounds):
         for name in rng.sample(list(sides), len(sides)):
             times[name].append(sides[name]())
-            wall, processor = times[name][-1]
+            wall, processor, _ = times[name][-1]
             print(f"  round {number + 1}  {name:22} {wall:7.2f} s, processor {processor:.2f} s", file=sys.stderr)
     return {
         name: Spent(statistics.median(s.wall for s in taken), statistics.median(s.processor for s in taken))
