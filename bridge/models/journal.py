@@ -2,8 +2,8 @@
 
 A file of JSON Lines that only grows. A line is handed to the system before the request leaves (``sent``), and another
 one when it comes back (``answer``, ``refused`` or ``failed``), before anybody sees the answer. So a killed process
-loses no answer, and what it had sent and not got is known and counted. Lines are on the disk a second later, and at
-the end. A crash can leave one broken last line, which is cut off when the file is opened next.
+loses no answer, and what it had sent and not got is known and counted. Lines go to the disk a second later, and at the
+end. A crash can leave one broken last line, which is cut off when the file is opened next.
 
 Requests stand in it by their keys alone: no prompts and no access keys. Answers stand in full.
 """
@@ -14,6 +14,7 @@ import errno
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import FileIO
@@ -33,7 +34,7 @@ from bridge.models.replies import Choice, TokenChoice
 VERSION = 1
 _FIRST = b'{"journal":1}\n'
 SYNC_S = 1.0
-"""Seconds after which lines are on the disk, at the latest when the next one is written."""
+"""Seconds after which lines are sent to the disk, at the latest when the next one is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class Journal:
         self._clock = clock
         self._file: FileIO | None = None
         self._synced = clock.monotonic()
+        self._disk = ThreadPoolExecutor(1)
+        self._syncing: Future[None] | None = None
         self._places: dict[tuple[str, str], tuple[int, int] | Mapping[str, Any]] = {}
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._out: dict[tuple[str, str], list[tuple[str, Tokens]]] = {}
@@ -111,9 +114,10 @@ class Journal:
     def close(self) -> None:
         """Bring all to the disk, and let others have the file."""
         if self._file is not None:
-            self._sync(self._file)
-            self._file.close()
-            self._file = None
+            try:
+                self.sync()
+            finally:
+                self._drop()
 
     # -- what it holds
 
@@ -190,8 +194,12 @@ class Journal:
 
     def sync(self) -> None:
         """Bring all to the disk now."""
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             self._sync(self._file)
+        except OSError as error:
+            raise _broken(self.path, error) from None
 
     # -- the file
 
@@ -211,6 +219,7 @@ class Journal:
             raise
 
     def _drop(self) -> None:
+        self._disk.shutdown()
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -256,14 +265,29 @@ class Journal:
                 self._file.truncate(self._end)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if self._clock.monotonic() - self._synced >= SYNC_S:
-                self._sync(self._file)
+                self._sync_beside(self._file)
         except OSError as error:
             raise _broken(self.path, error) from None
         self._take(line, (self._end, len(raw)))
         self._end += len(raw)
 
     def _sync(self, file: FileIO) -> None:
+        if self._syncing is not None:
+            self._syncing.result()
         os.fsync(file.fileno())
+        self._synced = self._clock.monotonic()
+
+    def _sync_beside(self, file: FileIO) -> None:
+        """Begin to bring lines to the disk. A disk that is busy takes seconds, and no answer shall wait for it.
+
+        Raises:
+            OSError: the last time, it could not be done.
+        """
+        if self._syncing is not None:
+            if not self._syncing.done():
+                return
+            self._syncing.result()
+        self._syncing = self._disk.submit(os.fsync, file.fileno())
         self._synced = self._clock.monotonic()
 
     def _line(self, place: tuple[int, int]) -> Mapping[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -213,6 +215,32 @@ class TestTheFile:
             with Journal(path) as journal:
                 assert len(ask(server, requests(40), journal=journal)) == 40
             assert len(server.asked) - before == 40 - kept
+
+    def test_no_line_waits_for_a_disk_that_is_busy(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock, free, synced = TestClock(), threading.Event(), []
+        with Journal(tmp_path / "journal.jsonl", clock=clock) as journal:
+            monkeypatch.setattr(os, "fsync", lambda file: synced.append(free.wait(60)))
+            for number in range(3):
+                clock.sleep(2)
+                journal.sent(HERE, "m", f"k{number}", Tokens(1, 1))  # would stand still here
+            free.set()
+        assert len(synced) == 2  # what the first line began, and what the end does
+        assert len((tmp_path / "journal.jsonl").read_bytes().splitlines()) == 4
+
+    def test_a_disk_that_fails_ends_the_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def failing(file: int) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        clock, path = TestClock(), tmp_path / "journal.jsonl"
+        journal = Journal(path, clock=clock)
+        monkeypatch.setattr(os, "fsync", failing)
+        clock.sleep(2)
+        journal.sent(HERE, "m", "k1", Tokens(1, 1))
+        with pytest.raises(StoreError, match=r"journal\.jsonl: .*Input/output error"):
+            journal.close()
+        monkeypatch.undo()
+        with Journal(path) as again:  # nobody holds it any more
+            assert again.attempts(HERE, "k1") == 1
 
     def test_notes_are_found_by_name_the_newest_one(self, tmp_path: Path) -> None:
         with Journal(tmp_path / "journal.jsonl") as journal:
