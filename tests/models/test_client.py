@@ -338,7 +338,7 @@ class TestFailures:
                 await asyncio.sleep(0.01)
             raise UsageError(f"{len(asked)} are out", remedy="none")
 
-        with ModelServer(at={1: "slow"}, slow_s=0.2) as server, pytest.raises(UsageError):
+        with ModelServer(at={1: "slow"}, slow_s=1) as server, pytest.raises(UsageError):
             run(server, end_early, journal=journal, concurrency=1)
         assert [journal.entry(server.url, one.key) is not None for one in requests(3)] == [True, False, False]
         assert journal.account.spent.unclear == 0
