@@ -16,7 +16,7 @@ from bridge.config import FILE_NAME, ServerConfig
 from bridge.errors import InputError, LedgerError, NotFound, OtherProject, UsageError
 from bridge.exporting.affected import affected
 from bridge.files import write_lines, write_text
-from bridge.last_push import LastPush
+from bridge.last_push import LastPush, forget
 from bridge.migration import MigrationResult, Side, migrate, moved
 from bridge.problems import PROBLEMS, check_changed
 from bridge.results import StatusResult, per_person
@@ -119,6 +119,8 @@ class Campaign(CampaignReleases):
         self._write_rejects(checked.rejects)
         project = self._project(checked.repeats)
         with self.state.alone("push") as ledger, self._connected(project) as server:
+            if last is None:
+                forget(ledger)
             if self.curation.chooses:
                 # What people have already must be known, or a later record could take its place.
                 self._compared(ledger, server, project)

@@ -87,6 +87,11 @@ def last_push(ledger: Ledger) -> LastPush | None:
         return None
 
 
+def forget(ledger: Ledger) -> None:
+    """Before a push of other inputs: what it notes on its way, such as counts of its curation, is not of those."""
+    ledger.set_note(NOTE, "")
+
+
 def fingerprint(paths: Iterable[Path], *settings: str) -> str:
     """A hash of files and settings; empty where one of them is no file that can be read.
 

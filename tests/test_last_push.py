@@ -134,6 +134,14 @@ class TestCampaign:
         folder.rows(*ROWS)
         assert (folder.push()["updated"], folder.push()["updated"]) == (1, 0)
 
+    def test_counts_of_another_file_are_not_told_of_this_one(self, folder: Folder) -> None:
+        told = [folder.push(), folder.push()][-1]
+        folder.server.annotate("a", "ann", {"rating": 5})
+        folder.rows({"key": "a", "fields": {"prompt": "a?", "response": "y"}})
+        assert folder.push()["changed"] == ["a"]  # so nothing is settled, and nothing changes
+        folder.rows(*ROWS)
+        assert folder.push()["curate"] == told["curate"]
+
     def test_other_controls_are_read(self, folder: Folder) -> None:
         control = {"fields": {"prompt": "1?", "response": "1"}, "metadata": {"expected": {"rating": 1}}}
         (folder.path / "controls.jsonl").write_text(json.dumps(control))
