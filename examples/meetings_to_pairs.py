@@ -1,4 +1,4 @@
-"""From recordings of meetings to a training set: transcripts, tasks by a model, a judge, routing, people, a release.
+"""From recordings of meetings to a training set: transcripts, tasks by a model, a judge, routing, people, DPO.
 
 Every step is a command, printed before it runs. With MODEL_URL and MODEL set, that endpoint writes and judges (its key
 is in ANNOBRIDGE_MODEL_KEY). Otherwise annobridge's test server does: its texts are noise, its records say so, and only

@@ -11,17 +11,14 @@ import pytest
 
 from bridge.campaign import Campaign
 from bridge.testing import LabelStudioPerson
-from tests.faults.sites import KEY_ENV, Person, Site, rows
+from tests.faults.sites import Person, Site, rows, site_of
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture
 def site(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    made = Site(kind, request.getfixturevalue(kind.replace("-", "_")))
-    monkeypatch.setenv(KEY_ENV, made.key.reveal())
-    yield made
-    made.close()
+    yield from site_of(kind, request, monkeypatch)
 
 
 def at_work(site: Site, name: str, campaign: Campaign) -> Person:

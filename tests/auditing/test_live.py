@@ -9,17 +9,14 @@ from pathlib import Path
 import pytest
 
 from bridge.campaign import Campaign
-from tests.faults.sites import KEY_ENV, Site, project_of, rows
+from tests.faults.sites import Site, project_of, rows, site_of
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture(params=["label-studio", "argilla"])
 def site(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    made = Site(request.param, request.getfixturevalue(request.param.replace("-", "_")))
-    monkeypatch.setenv(KEY_ENV, made.key.reveal())
-    yield made
-    made.close()
+    yield from site_of(request.param, request, monkeypatch)
 
 
 def test_rows_are_checked_by_somebody_and_released(site: Site, tmp_path: Path) -> None:

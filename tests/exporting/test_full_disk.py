@@ -1,13 +1,7 @@
-"""A disk that is full while an export is worked out or written: one clear error, and the earlier export stays whole.
-
-The limit on the size of a file stands for the disk: the kernel refuses the write in the same place.
-"""
+"""A disk that is full while an export is worked out or written: one clear error, and the earlier export stays whole."""
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +13,11 @@ from bridge.exporting import KINDS, export_all, shelf
 from bridge.merging import merge
 from bridge.records import Record
 from bridge.templates import load_template
+from tests.full_disk import full_disk
 
 PREFERENCE = load_template("preference")
 LIMIT = 12_000
 """Bytes: each set has more, and each settings file less."""
-
-
-@contextmanager
-def full(limit: int = LIMIT) -> Iterator[None]:
-    """No file can grow beyond a limit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def text(number: int) -> str:
@@ -59,7 +43,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_while_files_are_written(tmp_path: Path, files: list[str]) -> None:
     write(tmp_path, 5, files=["jsonl", "parquet"])
     before = contents(tmp_path)
-    with full(), pytest.raises(StoreError, match="File too large") as caught:
+    with full_disk(LIMIT), pytest.raises(StoreError, match="File too large") as caught:
         write(tmp_path, files=files)
     assert "free some space" in caught.value.remedy
     assert contents(tmp_path) == before
@@ -72,7 +56,7 @@ def test_while_rows_go_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     before = contents(tmp_path)
     monkeypatch.setattr(shelf, "HELD", 2_000)
     monkeypatch.setattr(shelf, "_SMALL", 2_000)
-    with full(), pytest.raises(StoreError, match="cannot be written: File too large") as caught:
+    with full_disk(LIMIT), pytest.raises(StoreError, match="cannot be written: File too large") as caught:
         write(tmp_path)
     assert "free some space there" in caught.value.remedy
     assert contents(tmp_path) == before

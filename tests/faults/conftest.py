@@ -11,14 +11,7 @@ from bridge.servers import label_studio_tasks
 from bridge.servers.label_studio import LabelStudio
 from bridge.sync.push import push
 from tests.faults import killed
-from tests.faults.sites import KEY_ENV, Site
-
-
-def site_of(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    made = Site(kind, request.getfixturevalue(kind.replace("-", "_")))
-    monkeypatch.setenv(KEY_ENV, made.key.reveal())
-    yield made
-    made.close()
+from tests.faults.sites import Site, site_of
 
 
 @pytest.fixture(params=["label-studio", "argilla"])

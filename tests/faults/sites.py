@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bridge.campaign import Campaign
 from bridge.keys import Secret
@@ -15,6 +15,9 @@ from bridge.servers.argilla import Argilla
 from bridge.servers.label_studio import LabelStudio
 from bridge.servers.protocol import Project, Server
 from bridge.testing import ArgillaPerson, LabelStudioPerson
+
+if TYPE_CHECKING:
+    import pytest  # not in the processes that are killed
 
 Person: TypeAlias = "LabelStudioPerson | ArgillaPerson"
 
@@ -97,3 +100,11 @@ class Site:
 
 def project_of(campaign: Campaign) -> Project:
     return Project(campaign.config.project, campaign.template)
+
+
+def site_of(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """For a fixture: a site on the live server of that kind, with its key in the environment."""
+    made = Site(kind, request.getfixturevalue(kind.replace("-", "_")))
+    monkeypatch.setenv(KEY_ENV, made.key.reveal())
+    yield made
+    made.close()

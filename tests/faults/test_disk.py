@@ -7,7 +7,6 @@ when it is over, the same command goes on from there.
 from __future__ import annotations
 
 import json
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from bridge.errors import LedgerError, StoreError
 from bridge.servers.memory import LIKE_ARGILLA, LIKE_LABEL_STUDIO, MemoryServer
 from bridge.sync.ledger import Ledger
 from tests.faults.sites import rows
+from tests.full_disk import full_disk
 
 ROWS = rows(24)
 KEYS = [row["id"] for row in ROWS]
@@ -141,17 +141,6 @@ def assert_named(error: StoreError, folder: Folder) -> None:
     assert str(folder.path) in error.reason
     assert error.remedy
     assert "\n" not in error.reason
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """No file grows beyond so many bytes; the kernel refuses it."""
-    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 SIZES = [0, 100, 1_000, *range(4_096, 240_000, 8_192)]

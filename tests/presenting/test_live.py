@@ -16,7 +16,7 @@ from bridge.merging.audits import control_scores, position_bias
 from bridge.presenting.blind import winners
 from bridge.records import Record
 from bridge.testing import LabelStudioPerson
-from tests.faults.sites import KEY_ENV, Person, Site
+from tests.faults.sites import Person, Site, site_of
 
 pytestmark = pytest.mark.live
 
@@ -46,10 +46,7 @@ SETTINGS = {
 
 @pytest.fixture(params=["label-studio", "argilla"])
 def site(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    made = Site(request.param, request.getfixturevalue(request.param.replace("-", "_")))
-    monkeypatch.setenv(KEY_ENV, made.key.reveal())
-    yield made
-    made.close()
+    yield from site_of(request.param, request, monkeypatch)
 
 
 def given(person: Person) -> list[dict[str, Any]]:
